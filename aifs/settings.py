@@ -1,0 +1,244 @@
+"""Every setting, each read from the environment and named in `.env.example`."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from aifs import environment as env
+
+BASE_DIR = env.ROOT
+AIFS_HOME: Path = env.HOME
+env.load_stack_file()
+
+# --- safety: nothing has a default password, key or secret
+
+DEBUG = env.flag("AIFS_DEBUG")
+SECRET_KEY = env.text("SECRET_KEY")
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. `make up` makes one for the embedded stack; in production set it in the environment."
+    )
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+AIFS_HTTPS = env.flag("AIFS_HTTPS")
+"""True behind TLS: cookies become secure and plain HTTP is sent on."""
+SECURE_SSL_REDIRECT = AIFS_HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = AIFS_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if AIFS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = AIFS_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if AIFS_HTTPS else None
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "style-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'self'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# --- the stack: PostgreSQL is the truth, Redis a bell, storage holds the bytes
+
+
+def database(url: str) -> dict[str, object]:
+    """Django's settings for a PostgreSQL URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// URL; AIFS needs PostgreSQL with pgvector.")
+    options: dict[str, object] = {
+        "pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL_SIZE", 8), "timeout": 10}
+    }
+    if parts.query:
+        options |= dict(pair.split("=", 1) for pair in parts.query.split("&"))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or 5432),
+        "OPTIONS": options,
+    }
+
+
+DATABASE_URL = env.text("DATABASE_URL", "postgresql://aifs@127.0.0.1:5432/aifs")
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+STORAGE_URL = env.text("STORAGE_URL", f"file://{AIFS_HOME / 'storage'}")
+DATABASES = {"default": database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+AIFS_PORT = env.number("AIFS_PORT", 8000)
+AIFS_GATEWAY_PORT = env.number("AIFS_GATEWAY_PORT", 8001)
+AIFS_GRPC_PORT = env.number("AIFS_GRPC_PORT", 8002)
+AIFS_URL = env.text("AIFS_URL", f"http://127.0.0.1:{AIFS_PORT}")
+AIFS_GATEWAY_URL = env.text("AIFS_GATEWAY_URL", f"http://127.0.0.1:{AIFS_GATEWAY_PORT}")
+AIFS_GATEWAY_HOST = env.text("AIFS_GATEWAY_HOST", "127.0.0.1")
+
+# --- jobs (DESIGN: how one piece of work flows); seconds
+
+AIFS_NODE_NAME = env.text("AIFS_NODE_NAME")
+AIFS_NODE_POOL = env.text("AIFS_NODE_POOL", "default")
+AIFS_CPU_OVERCOMMIT = env.decimal("AIFS_CPU_OVERCOMMIT", 2.0)
+"""Cores promised per real core, so that a small machine can serve a model while it trains another."""
+AIFS_HEARTBEAT_S = env.decimal("AIFS_HEARTBEAT_S", 2.0)
+AIFS_LEASE_S = env.decimal("AIFS_LEASE_S", 12.0)
+AIFS_STOP_GRACE_S = env.decimal("AIFS_STOP_GRACE_S", 10.0)
+"""How long a run that is asked to stop may take for a last checkpoint before it is killed."""
+AIFS_UPLOAD_MAX_BYTES = env.number("AIFS_UPLOAD_MAX_BYTES", 64 << 30)
+AIFS_PRIVATE_HOSTS = env.words("AIFS_PRIVATE_HOSTS")
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# --- Django
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "django.forms",
+    "rest_framework",
+    "drf_spectacular",
+    "django_filters",
+    "channels",
+    "django_celery_beat",
+    "django_htmx",
+    "django_vite",
+    "csp",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "apps.core",
+    "apps.gpucloud",
+    "apps.datasets",
+    "apps.lms",
+    "apps.labeling",
+    "apps.lmb",
+    "apps.lmt",
+    "apps.prompts",
+    "apps.aps",
+    "aifs",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "apps.core.middleware.LanguageMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "apps.core.middleware.ActorMiddleware",
+    "apps.core.middleware.ErrorMiddleware",
+]
+ROOT_URLCONF = "aifs.urls"
+ASGI_APPLICATION = "aifs.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.core.context.frame",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+AUTH_USER_MODEL = "core.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "apps.core.accounts.InvitationOnlyAdapter"
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("简体中文"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = AIFS_HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static" / "dist"]
+DJANGO_VITE = {
+    "default": {"manifest_path": BASE_DIR / "static" / "dist" / "manifest.json", "static_url_prefix": ""}
+}
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 << 20
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.core.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "apps.core.rest.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend", "rest_framework.filters.OrderingFilter"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.core.rest.problem_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "AIFS",
+    "DESCRIPTION": "AI Foundation Software: from raw data to a published answer.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("AIFS_LOG_LEVEL", "INFO")},
+}

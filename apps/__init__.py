@@ -1,0 +1,1 @@
+"""The applications of AIFS, one folder per area of the product."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ApsConfig(AppConfig):
+    name = "apps.aps"
+    label = "aps"

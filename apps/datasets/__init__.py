@@ -1,0 +1,1 @@
+"""Data: sources, immutable dataset versions, cleaning, and the quarantine of bad rows."""

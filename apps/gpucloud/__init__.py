@@ -1,0 +1,1 @@
+"""GPU Cloud: nodes, accelerators, environments, jobs, the scheduler and the node agent."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class GpucloudConfig(AppConfig):
+    name = "apps.gpucloud"
+    label = "gpucloud"

@@ -1,0 +1,1 @@
+"""Labeling: will own label projects, tasks, annotations, review, agreement and smart labeling."""

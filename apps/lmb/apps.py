@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class LmbConfig(AppConfig):
+    name = "apps.lmb"
+    label = "lmb"

@@ -1,0 +1,1 @@
+"""LMS, Large Model Serving: model store, evaluation, deployments, gateway and monitoring."""

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class LmtConfig(AppConfig):
+    name = "apps.lmt"
+    label = "lmt"

@@ -1,0 +1,1 @@
+"""Prompt Manager: prompts, their versions, and prompt services published from them."""

@@ -1,0 +1,1 @@
+"""Work on data: import and cleaning. One file per job kind."""

@@ -1,0 +1,1 @@
+"""Work on models: import, evaluation, serving. One file per job kind."""

@@ -1,0 +1,1 @@
+"""Tuning of large models. One file per method."""
