@@ -1,0 +1,141 @@
+"""Real PostgreSQL and Redis for every test run, in an AIFS_HOME of its own; never a developer's `var/`.
+
+The servers run before Django's settings are read: the environment names them, and xdist's workers inherit it.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from pytest_django.fixtures import _disable_migrations
+
+from aifs.embedded.ports import free_port
+from aifs.embedded.redis import Redis
+from tests import servers
+
+SHARED_DATA = servers.ROOT.parent / "shared" / "data"
+_running: dict[str, Any] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and "home" not in _running:
+        _start_servers()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "aifs.settings"
+    _adjust_settings()
+
+
+def _start_servers() -> None:
+    home = Path(tempfile.mkdtemp(prefix="aifs-test-"))
+    url = servers.acquire()
+    redis = Redis(home / "redis", free_port(), secrets.token_urlsafe(24), persistent=False)
+    redis.start()
+    _running.update(home=home, redis=redis, postgres=url)
+    for name in [name for name in os.environ if name.startswith("AIFS_")]:
+        del os.environ[name]
+    os.environ |= {
+        "AIFS_HOME": str(home),
+        "DATABASE_URL": url.rpartition("/")[0] + f"/run_{os.getpid()}",
+        "REDIS_URL": redis.url,
+        "STORAGE_URL": f"file://{home / 'storage'}",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "AIFS_PORT": str(free_port()),
+        "AIFS_GATEWAY_PORT": str(free_port()),
+        "AIFS_GRPC_PORT": str(free_port()),
+        "AIFS_NODE_NAME": "test-node",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if "home" in _running:
+        _running["redis"].stop()
+        servers.release()
+        shutil.rmtree(_running.pop("home"), ignore_errors=True)
+
+
+def _adjust_settings() -> None:
+    """What differs under test: cheap password hashes, and pages that render before the front end is built."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+    if not Path(settings.DJANGO_VITE["default"]["manifest_path"]).exists():
+        settings.DJANGO_VITE = {"default": settings.DJANGO_VITE["default"] | {"dev_mode": True}}
+
+
+@pytest.fixture(scope="session")
+def django_db_use_migrations() -> bool:
+    """While an app with tables has no migrations yet, all tables are made from the models."""
+    from django.apps import apps
+
+    ours = [app for app in apps.get_app_configs() if app.name.startswith("apps.") and any(app.get_models())]
+    return all((Path(app.path) / "migrations").is_dir() for app in ours)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_use_migrations: bool, django_db_blocker: Any
+) -> None:
+    """Clone the test database from a template that is migrated once for every state of the models."""
+    from django.db import connection
+
+    template = f"template_{servers.schema_mark()}_{'migrated' if django_db_use_migrations else 'models'}"
+    with servers.locked(servers.directory() / "template.lock"), django_db_blocker.unblock():
+        _make_template(template, django_db_use_migrations)
+    connection.settings_dict["TEST"]["TEMPLATE"] = template
+
+
+def _make_template(name: str, use_migrations: bool) -> None:
+    from django.core.management import call_command
+    from django.db import connection
+
+    fresh, server = f"{name}_new", os.environ["DATABASE_URL"].rpartition("/")[0] + "/"
+    with psycopg.connect(server + "postgres", autocommit=True) as session:
+        if session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return
+        session.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(fresh)))
+        session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(fresh)))
+        with psycopg.connect(server + fresh, autocommit=True) as empty:
+            empty.execute("CREATE EXTENSION vector")
+        if not use_migrations:
+            _disable_migrations()
+        original = connection.settings_dict["NAME"]
+        connection.close()
+        connection.close_pool()
+        connection.settings_dict["NAME"] = fresh
+        try:
+            call_command("migrate", verbosity=0, interactive=False, run_syncdb=True)
+        finally:
+            connection.close()
+            connection.close_pool()
+            connection.settings_dict["NAME"] = original
+        session.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(fresh), sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data sets that are not part of the repository."""
+    if not SHARED_DATA.exists():
+        pytest.skip("the shared data sets are not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path) -> Iterator[Path]:
+    """An empty run directory with the folders every run has."""
+    for name in ("inputs", "outputs", "checkpoints", "scratch"):
+        (tmp_path / name).mkdir()
+    yield tmp_path
