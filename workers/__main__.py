@@ -6,6 +6,7 @@ The run directory is the folder of the spec. When that folder already holds a fi
 
 import argparse
 import contextlib
+import faulthandler
 import os
 import sys
 import traceback
@@ -14,11 +15,13 @@ from typing import Any
 
 from workers import errors
 from workers.io import RunIO
-from workers.kinds import kinds
+from workers.kinds import find_kind
 from workers.spec import Spec
 from workers.words import marked as _
 
 OUT_OF_MEMORY_EXIT = 137
+STOPPED_EXIT = os.EX_TEMPFAIL
+"""The run was asked to stop, has written its checkpoint and can go on from there."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,13 +52,17 @@ def fresh_copy(directory: Path) -> Path:
 
 
 def run(io: RunIO) -> int:
-    """Run the job and end with a `result` or an `error` event. Returns the exit status."""
+    """Run the job and end with a `result` or an `error` event. Returns the exit status.
+
+    A run that was asked to stop ends with neither and exits 75: its work goes on in a later attempt.
+    """
+    faulthandler.enable()  # a crash in native code leaves its stack in output.log
     # A library that asks for the whole machine would starve its neighbours; the spec says what was granted.
     os.environ.setdefault("OMP_NUM_THREADS", str(io.spec.cpus))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        kind = kinds.get(io.spec.kind)
+        kind = find_kind(io.spec.kind)
         params = kind.params.model_validate(io.spec.params)
         result: dict[str, Any] = kind.run(params, io) or {}
     except errors.AifsError as error:
@@ -69,6 +76,8 @@ def run(io: RunIO) -> int:
         with contextlib.suppress(OSError):
             io.emit("error", **_as_event(error))
         return OUT_OF_MEMORY_EXIT if _is_memory(error) else 1
+    if io.should_stop and not kind.service:
+        return STOPPED_EXIT
     io.emit("result", values=result)
     return 0
 

@@ -1,5 +1,7 @@
 """Job kinds: everything long that AIFS does. `workers/lmt/sft.py` registers kind `lmt.sft`, and nothing else is needed."""
 
+import contextlib
+import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,18 +13,19 @@ from workers.registry import Registry
 if TYPE_CHECKING:
     from workers.io import RunIO
 
-PACKAGES = ("workers.datasets", "workers.lms", "workers.lmt")
+PACKAGES = ("workers.datasets", "workers.gpucloud", "workers.lms", "workers.lmt")
 
 
 @dataclass(frozen=True)
 class Resources:
     """What a run asks of a node. cpus: cores (also its thread count); memory_mib: 0 means no limit; accelerators: count;
-    vendor: empty means any."""
+    vendor: empty means any; timeout_s: 0 means no limit."""
 
     cpus: int = 1
     memory_mib: int = 0
     accelerators: int = 0
     vendor: str = ""
+    timeout_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Kind:
 
 
 kinds: Registry[Kind] = Registry("job kind", *PACKAGES)
+
+
+def find_kind(name: str) -> Kind:
+    """The kind, by importing its own file first: a run should not wait for the plug-ins of all others."""
+    module = f"workers.{name}"
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module(module)
+    return kinds.get(name)
 
 
 def register(

@@ -36,6 +36,8 @@ class Spec(BaseModel):
     inputs: dict[str, Input] = Field(default_factory=dict)
     cpus: int = 1
     memory_mib: int = 0
+    timeout_s: int = 0
+    """The run is ended after this time; 0 means no limit."""
     accelerators: list[dict[str, Any]] = Field(default_factory=list)
     seed: int = 42
     resume_from: str | None = None

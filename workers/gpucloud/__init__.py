@@ -1,0 +1,1 @@
+"""Job kinds about the machines themselves."""
