@@ -209,9 +209,11 @@ DJANGO_VITE = {
 }
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^.+[.-][0-9a-zA-Z_-]{8,12}\..+$"
+"""Vite puts a hash into every name; a second one from Django would load a module under two names."""
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 << 20
 
 REST_FRAMEWORK = {
