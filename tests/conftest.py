@@ -138,4 +138,4 @@ def run_directory(tmp_path: Path) -> Iterator[Path]:
     """An empty run directory with the folders every run has."""
     for name in ("inputs", "outputs", "checkpoints", "scratch"):
         (tmp_path / name).mkdir()
-    yield tmp_path
+    return tmp_path

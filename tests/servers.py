@@ -123,7 +123,7 @@ def keep(folder: Path) -> None:
             if users(folder):
                 used = time.monotonic()
             crashed = server.process is None or server.process.poll() is not None
-            if crashed or time.monotonic() - used >= IDLE_S and not users(folder):
+            if crashed or (time.monotonic() - used >= IDLE_S and not users(folder)):
                 (folder / "server.json").unlink(missing_ok=True)
                 server.stop()
                 return

@@ -1,0 +1,295 @@
+"""The parent of all parts: starts them, restarts what dies, stops them in order.
+
+Two processes share this job. The guardian forks the supervisor and forks it again when it is killed; a new supervisor
+adopts the parts it finds running. `run/stack.json` says what runs; only the supervisor writes it.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import IO, Any
+
+from aifs.embedded.home import ROOT, Configuration, Home, read_json, write_private
+from aifs.embedded.parts import Part, servers, services
+from aifs.embedded.processes import ProcessId, kill_group
+
+POLL_S = 0.2
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+STEADY_S = 30.0
+"""A part that has lived this long starts again at once when it dies."""
+HOPELESS = 5
+"""A part that died this often while the stack starts is reported instead of tried on."""
+LOG_MAX_BYTES = 20 << 20
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class StartError(Exception):
+    """The stack cannot start; the message says why and what to do."""
+
+
+class Running:
+    """One part: its process, and when to start it again."""
+
+    def __init__(self, part: Part, home: Home, adopted: ProcessId | None = None) -> None:
+        self.part = part
+        self.home = home
+        self.process = adopted
+        self.child: subprocess.Popen[bytes] | None = None
+        self.restarts = 0
+        self.failures = 0
+        self.start_at = 0.0
+        self.started_at = time.monotonic()
+        self.ready = False
+
+    def alive(self) -> bool:
+        if self.child is not None and self.child.poll() is not None:
+            return False
+        return self.process is not None and self.process.alive()
+
+    def start(self) -> None:
+        part = self.part
+        part.prepare()
+        self.home.ready_mark(part.name).unlink(missing_ok=True)
+        self.ready = False
+        environment = os.environ | part.environment | {"AIFS_HOME": str(self.home.path), "PYTHONUNBUFFERED": "1"}
+        environment["AIFS_READY_FILE"] = str(self.home.ready_mark(part.name))
+        with open_log(self.home, part.name) as log:
+            self.child = subprocess.Popen(
+                part.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.process = ProcessId.of(self.child.pid)
+        self.started_at = time.monotonic()
+
+    def tend(self) -> bool:
+        """Start the part again when it is dead and its time has come. True when something changed."""
+        if self.alive():
+            return self._notice_ready()
+        if self.process is not None:  # it died just now
+            kill_group(self.process.pid)
+            steady = time.monotonic() - self.started_at > STEADY_S
+            self.failures = 1 if steady else self.failures + 1
+            self.start_at = time.monotonic() + BACKOFF_S[min(self.failures, len(BACKOFF_S)) - 1]
+            self.process, self.ready = None, False
+            self.restarts += 1
+            print(f"{self.part.name} ended; starting it again", flush=True)
+            return True
+        if time.monotonic() >= self.start_at:
+            self.start()
+            return True
+        return False
+
+    def _notice_ready(self) -> bool:
+        if self.ready:
+            return False
+        self.ready = self.part.healthy() if self.part.healthy else self.home.ready_mark(self.part.name).exists()
+        return self.ready
+
+    def ask_to_stop(self) -> None:
+        if self.process is not None:
+            self.process.send(self.part.stop_signal)
+
+    def wait_stopped(self) -> None:
+        until = time.monotonic() + self.part.grace_s
+        while self.alive() and time.monotonic() < until:
+            time.sleep(0.05)
+        if self.process is not None:
+            kill_group(self.process.pid)
+
+    def describe(self) -> dict[str, Any]:
+        return {"process": as_entry(self.process), "ready": self.ready, "restarts": self.restarts}
+
+
+class Supervisor:
+    """Starts the servers, prepares the database, starts the services, then keeps them all alive."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.running: list[Running] = []
+        self.stopping = False
+        self.phase = "starting"
+        self.before = read_json(home.state).get("parts", {})
+        self.parents = {"guardian": ProcessId.of(os.getppid()), "supervisor": ProcessId.of(os.getpid())}
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        try:
+            self._start()
+            while not self.stopping:
+                self._tend()
+        finally:
+            self._stop()
+
+    def _on_signal(self, *_: object) -> None:
+        self.stopping = True
+
+    def _start(self) -> None:
+        configuration = self._configuration()
+        self._add(servers(configuration))
+        self._wait_ready(60.0)
+        if self.stopping:
+            return
+        if configuration.postgres:
+            configuration.postgres.prepare_database()
+        self._prepare()
+        self._add(services(configuration))
+        self._wait_ready(120.0)
+        self.phase = "ready"
+        self._record()
+
+    def _configuration(self) -> Configuration:
+        """`stack.env` completed; parts that still run keep what they run on."""
+        running = [name for name, entry in self.before.items() if recorded_process(entry)]
+        configuration = Configuration(self.home, running=running)
+        configuration.save()
+        return configuration
+
+    def _add(self, parts: list[Part]) -> None:
+        for part in parts:
+            adopted = recorded_process(self.before.get(part.name, {}))
+            self.running.append(Running(part, self.home, adopted))
+
+    def _wait_ready(self, timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
+        while not self.stopping and not all(running.ready for running in self.running):
+            self._tend()
+            for running in self.running:
+                if running.failures >= HOPELESS:
+                    raise StartError(f"{running.part.name} does not start:\n{log_end(self.home, running.part.name)}")
+            if time.monotonic() > until:
+                slow = ", ".join(running.part.name for running in self.running if not running.ready)
+                raise StartError(f"Not ready after {timeout_s:.0f} s: {slow}. See {self.home.path}/log/.")
+
+    def _tend(self) -> None:
+        if any(running.tend() for running in self.running):
+            self._record()
+        time.sleep(POLL_S)
+
+    def _prepare(self) -> None:
+        """Migrations, static files, the first account: see the management command `prepare`."""
+        with open_log(self.home, "prepare") as log:
+            command = [sys.executable, str(ROOT / "manage.py"), "prepare"]
+            environment = os.environ | {"AIFS_HOME": str(self.home.path)}
+            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)
+        if done.returncode != 0:
+            raise StartError(f"Preparing the database failed:\n{log_end(self.home, 'prepare')}")
+
+    def _record(self, error: str = "") -> None:
+        parts = {running.part.name: running.describe() for running in self.running}
+        parents = {name: {"process": as_entry(process)} for name, process in self.parents.items()}
+        state = {"phase": self.phase, "error": error, "parents": parents, "parts": parts}
+        write_private(self.home.state, json.dumps(state, indent=1))
+
+    def _stop(self) -> None:
+        """Services first and together, then Redis, then PostgreSQL."""
+        error = sys.exc_info()[1]
+        self.phase = "stopping"
+        self._record()
+        last = [running for running in self.running if running.part.name in {"redis", "postgres"}]
+        for group in ([r for r in self.running if r not in last], *([r] for r in reversed(last))):
+            for running in group:
+                running.ask_to_stop()
+            for running in group:
+                running.wait_stopped()
+        self.running.clear()
+        self.phase = "stopped"
+        self._record(str(error) if isinstance(error, StartError) else traceback.format_exc() if error else "")
+
+
+def as_entry(process: ProcessId | None) -> dict[str, int] | None:
+    return asdict(process) if process else None
+
+
+def recorded_process(entry: dict[str, Any]) -> ProcessId | None:
+    """The process of an entry of stack.json, if it still lives."""
+    recorded = entry.get("process")
+    process = ProcessId(recorded["pid"], recorded["started"]) if recorded else None
+    return process if process and process.alive() else None
+
+
+def open_log(home: Home, name: str) -> IO[bytes]:
+    """The log of a part, for appending; a long one is put aside first."""
+    path = home.log(name)
+    if path.exists() and path.stat().st_size > LOG_MAX_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    return os.fdopen(descriptor, "ab")
+
+
+def log_end(home: Home, name: str, size: int = 1500) -> str:
+    """The last lines of a log, and where the rest is."""
+    return f"{home.log(name).read_text(errors='replace')[-size:]}\n(the whole log: {home.log(name)})"
+
+
+@contextlib.contextmanager
+def held(home: Home) -> Iterator[None]:
+    """Hold the lock of the stack; raises BlockingIOError while another parent does."""
+    with home.lock.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def is_running(home: Home) -> bool:
+    if not home.lock.exists():
+        return False
+    with home.lock.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def guard(home: Home, supervise: Callable[[], None]) -> int:
+    """Run the supervisor in a child process, again whenever it is killed. Returns its exit status.
+
+    As subreaper the guardian inherits the parts of a killed supervisor, and collects them when they end.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    home.make()
+    supervisor, stopping = 0, False
+
+    def pass_on(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        if supervisor:
+            os.kill(supervisor, signal.SIGTERM)
+
+    with held(home):
+        signal.signal(signal.SIGTERM, pass_on)
+        while True:
+            supervisor = os.fork()
+            if supervisor == 0:
+                _be_supervisor(supervise)
+            status = _wait_for(supervisor)
+            if stopping or not os.WIFSIGNALED(status):
+                return os.waitstatus_to_exitcode(status)
+            print("the supervisor was killed; starting it again", flush=True)
+            time.sleep(0.5)
+
+
+def _be_supervisor(supervise: Callable[[], None]) -> None:
+    try:
+        supervise()
+    except BaseException as error:  # noqa: BLE001 - a forked child ends here, whatever happened
+        print(error) if isinstance(error, StartError) else traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def _wait_for(pid: int) -> int:
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            return status
