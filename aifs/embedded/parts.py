@@ -50,7 +50,7 @@ def services(configuration: Configuration) -> list[Part]:
     celery += ["--hostname", "control@%h", "--schedule", str(configuration.home.path / "run" / "beat")]
     grace_s = float(os.environ.get("AIFS_STOP_GRACE_S") or 10) + 10
     return [
-        Part("web", uvicorn, lambda: answers(web, "/healthz")),
+        Part("web", uvicorn, lambda: answers(web, "/health/live")),
         Part("gateway", [sys.executable, "-m", "apps.lms.gateway"], lambda: answers(gateway, "/v2/health/live")),
         Part("scheduler", [*manage, "scheduler"]),
         Part("control", celery),
