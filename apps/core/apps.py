@@ -1,6 +1,18 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class CoreConfig(AppConfig):
     name = "apps.core"
     label = "core"
+    verbose_name = _("People and artefacts")
+
+    def ready(self) -> None:
+        from apps.core import navigation  # needs the models, which are ready only now
+
+        navigation.register(
+            area="tools", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
+        )
+        navigation.register(
+            area="tools", label=_("Settings"), url_name="core:settings_keys", icon="settings", order=30, tool=True
+        )

@@ -79,6 +79,30 @@ class Membership(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]
 
 
+class Invitation(models.Model):
+    """Somebody is asked into a project. The link's token is shown once; only its SHA-256 is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=20, choices=Role.choices)
+    hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["project", "email"], name="invitation_once", condition=models.Q(accepted_at__isnull=True)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+
 class ApiKey(models.Model):
     """`aifs_<prefix>_<secret>`: only the SHA-256 of the whole is kept. Limited to a project and to rights."""
 

@@ -1,0 +1,63 @@
+"""The kinds of artefacts. An app registers its own in `AppConfig.ready`, so that inputs resolve, graphs link and search
+finds them without core knowing any."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from apps.core.models import Artefact, Project
+
+
+@dataclass(frozen=True)
+class ArtefactType:
+    """find: by `name` or `name:version` in a project. url: page of an artefact. meta: what a run may know about it."""
+
+    name: str
+    label: str
+    find: Callable[[Project, str], Artefact | None]
+    url: Callable[[Artefact], str]
+    meta: Callable[[Artefact], dict[str, Any]]
+
+
+_types: dict[str, ArtefactType] = {}
+
+
+def register(
+    type: str,
+    *,
+    label: str,
+    find: Callable[[Project, str], Artefact | None],
+    url: Callable[[Artefact], str],
+    meta: Callable[[Artefact], dict[str, Any]] | None = None,
+) -> None:
+    if type in _types:
+        raise ValueError(f"artefact type {type!r} is registered twice")
+    _types[type] = ArtefactType(type, label, find, url, meta or stored_meta)
+
+
+def stored_meta(artefact: Artefact) -> dict[str, Any]:
+    return dict(artefact.meta)
+
+
+def get(type: str) -> ArtefactType | None:
+    """None for a type without a registered app: its artefacts are found by id only and have no page."""
+    return _types.get(type)
+
+
+def label(type: str) -> str:
+    known = _types.get(type)
+    return known.label if known else type.replace("_", " ")
+
+
+def url(artefact: Artefact) -> str:
+    known = _types.get(artefact.type)
+    return known.url(artefact) if known else ""
+
+
+def meta(artefact: Artefact) -> dict[str, Any]:
+    known = _types.get(artefact.type)
+    return known.meta(artefact) if known else stored_meta(artefact)
+
+
+def names() -> list[str]:
+    return sorted(_types)

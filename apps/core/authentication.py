@@ -1,0 +1,94 @@
+"""API keys: `Authorization: Bearer aifs_…` for the API and for WebSockets."""
+
+import hashlib
+import logging
+import secrets
+from datetime import timedelta
+
+from django.core.cache import cache
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from redis.exceptions import RedisError
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from apps.core.access import Actor
+from apps.core.errors import LimitReached
+from apps.core.models import ApiKey, User
+from apps.core.services.keys import hash_key
+
+log = logging.getLogger(__name__)
+
+FAILURES_PER_MINUTE = 60
+"""Wrong keys from one address before it has to wait."""
+USED_EVERY = timedelta(minutes=1)
+NOBODY = hash_key("")
+
+
+def find_key(plain: str) -> ApiKey | None:
+    """The live key that a text spells. Unknown, revoked and expired keys take the same work as a wrong secret."""
+    parts = plain.split("_")
+    prefix = parts[1] if len(parts) == 3 and parts[0] == "aifs" else ""
+    key = ApiKey.objects.select_related("user", "project").filter(prefix=prefix[:12]).first()
+    matches = secrets.compare_digest(hash_key(plain), key.hash if key else NOBODY)
+    if key is None or not matches or key.revoked_at or not key.user.is_active:
+        return None
+    if key.expires_at and key.expires_at <= timezone.now():
+        return None
+    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=timezone.now() - USED_EVERY)
+    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=Now())
+    return key
+
+
+def bearer(header: bytes) -> str | None:
+    """The key in an Authorization header; None when there is no bearer token in it."""
+    scheme, _space, token = header.partition(b" ")
+    if scheme.lower() != b"bearer":
+        return None
+    return token.strip().decode("latin-1")
+
+
+def authenticate_key(plain: str, ip: str | None) -> Actor | None:
+    """The actor of a key, or None. Raises LimitReached for an address that tried too many wrong ones."""
+    counter = f"wrong-keys:{hashlib.sha256((ip or '').encode()).hexdigest()[:16]}"
+    if _count(counter) >= FAILURES_PER_MINUTE:
+        raise LimitReached(
+            "Too many wrong API keys from this address; try again in a minute.", code="throttled", retry_after_s=60
+        )
+    key = find_key(plain)
+    if key is None:
+        _count(counter, add=1)
+        return None
+    return Actor(key.user, key, ip)
+
+
+def _count(counter: str, add: int = 0) -> int:
+    """Failures in the running minute. Without Redis nothing is counted: 206 bits need no throttle."""
+    try:
+        if add:
+            cache.add(counter, 0, timeout=60)
+            return int(cache.incr(counter))
+        return int(cache.get(counter, 0))
+    except (RedisError, ValueError) as error:
+        log.warning("Wrong keys are not counted: %s", error)
+        return 0
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """Sets `request.actor` to one that is limited to the key's project and rights."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
+        plain = bearer(get_authorization_header(request))
+        if plain is None:
+            return None
+        actor = authenticate_key(plain, request.META.get("REMOTE_ADDR") or None)
+        if actor is None or actor.api_key is None:
+            raise AuthenticationFailed(_("This API key is unknown, expired or revoked."))
+        request._request.actor = actor  # type: ignore[attr-defined]
+        return actor.user, actor.api_key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="AIFS"'

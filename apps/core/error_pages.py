@@ -1,0 +1,86 @@
+"""How an error is shown: a page, a fragment for htmx, or a problem document, whichever the client asked for."""
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_noop as _
+
+from apps.core.errors import AifsError, InvalidInput, NotAllowed, NotFound, problem
+from apps.core.ids import uuid7
+
+
+class Unexpected(AifsError):
+    """A bug, known to the reader by an id that also stands in the log."""
+
+    status, code = 500, "internal_error"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            _("Something went wrong on our side."),
+            hint=_("Tell an operator this number: %(id)s. The log shows what happened."),
+            id=id,
+        )
+
+
+def wants_problem(request: HttpRequest) -> bool:
+    """True for API calls and for clients that prefer JSON to HTML."""
+    if request.path.startswith("/api/"):
+        return True
+    preferred = request.get_preferred_type(["text/html", "application/json", "application/problem+json"])
+    return preferred is not None and preferred != "text/html"
+
+
+def show(request: HttpRequest, error: AifsError) -> HttpResponse:
+    """The answer to a request that failed."""
+    if wants_problem(request):
+        return problem_response(error)
+    document = problem(error)
+    fragment = bool(request.headers.get("HX-Request")) and not request.headers.get("HX-Boosted")
+    template = "core/_error.html" if fragment else "core/error.html"
+    response = render(request, template, {"problem": document}, status=error.status)
+    if fragment:
+        response["HX-Retarget"] = "#toasts"
+        response["HX-Reswap"] = "beforeend"
+    return _with_headers(response, error)
+
+
+def problem_response(error: AifsError) -> JsonResponse:
+    response = JsonResponse(problem(error), status=error.status, content_type="application/problem+json")
+    return _with_headers(response, error)  # type: ignore[return-value]
+
+
+def _with_headers(response: HttpResponse, error: AifsError) -> HttpResponse:
+    if error.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        response["Retry-After"] = str(error.data.get("retry_after_s", 5))
+    return response
+
+
+# --- what Django itself refuses (named in aifs/urls.py and settings)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return show(request, InvalidInput(_("The server could not understand this request.")))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return show(request, NotAllowed(_("You may not do this.")))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return show(request, NotFound(_("There is no such page, or you may not see it.")))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return show(request, Unexpected(str(uuid7())))
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return show(
+        request,
+        NotAllowed(
+            _("This form has expired or came from another site."),
+            hint=_("Reload the page and send it again."),
+            code="csrf_failed",
+        ),
+    )

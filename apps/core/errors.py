@@ -1,0 +1,52 @@
+"""Errors that people cause or can act on (the names of `workers/errors.py`), and how they are shown."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.utils.translation import gettext
+
+from workers.errors import (
+    AifsError,
+    Conflict,
+    InvalidInput,
+    LimitReached,
+    NotAllowed,
+    NotFound,
+    OutOfMemory,
+    Unavailable,
+)
+
+__all__ = [
+    "AifsError",
+    "Conflict",
+    "InvalidInput",
+    "LimitReached",
+    "NotAllowed",
+    "NotFound",
+    "OutOfMemory",
+    "Unavailable",
+    "problem",
+    "translate",
+]
+
+
+def translate(text: str, data: dict[str, Any] | None = None) -> str:
+    """A marked text in the reader's language with its places filled. A place without data leaves the text as it is."""
+    words = gettext(text) if text else ""
+    try:
+        return words % data if data else words
+    except (KeyError, TypeError, ValueError):
+        return words
+
+
+def problem(error: AifsError) -> dict[str, Any]:
+    """The error as an RFC 9457 problem document: `code` is stable, `detail` and `hint` are in the reader's language."""
+    return {
+        "type": f"urn:aifs:error:{error.code}",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "code": error.code,
+        "detail": translate(error.message, error.data),
+        "hint": translate(error.hint, error.data),
+        "data": error.data,
+    }

@@ -1,0 +1,52 @@
+"""Language, actor and errors of a request. Works under both sync and async views."""
+
+import logging
+import sys
+
+from django.conf import settings
+from django.core import signals
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.deprecation import MiddlewareMixin
+
+from apps.core import error_pages
+from apps.core.access import actor_of
+from apps.core.errors import AifsError
+from apps.core.ids import uuid7
+
+log = logging.getLogger(__name__)
+
+
+class LanguageMiddleware(MiddlewareMixin):
+    """The language a person chose; else the cookie of the language switch; else what the browser asks for."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        language = request.session.get("language") or translation.get_language_from_request(request)
+        translation.activate(language)
+        request.LANGUAGE_CODE = translation.get_language()
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
+        return response
+
+
+class ActorMiddleware(MiddlewareMixin):
+    """Sets `request.actor`. The session is read only when somebody asks who it is."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        request.actor = actor_of(request)  # type: ignore[attr-defined]
+
+
+class ErrorMiddleware(MiddlewareMixin):
+    """An expected error becomes a page, a fragment or a problem document; anything else is a bug, shown as an id."""
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, AifsError):
+            return error_pages.show(request, exception)
+        if isinstance(exception, Http404 | PermissionDenied | SuspiciousOperation):
+            return None  # Django hands these to the handlers of aifs/urls.py
+        id = str(uuid7())
+        log.error("Unexpected error %s in %s %s", id, request.method, request.path, exc_info=sys.exc_info())
+        signals.got_request_exception.send(sender=type(self), request=request)
+        return error_pages.show(request, error_pages.Unexpected(id))

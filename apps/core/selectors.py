@@ -1,0 +1,171 @@
+"""Reads that check access or join. Strangers get NotFound."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_noop as _
+
+from apps.core import artefact_types
+from apps.core.access import ROLE_RIGHTS, Actor
+from apps.core.errors import InvalidInput, NotFound
+from apps.core.models import ApiKey, Artefact, AuditEvent, Invitation, LineageEdge, Membership, Project, Upload
+
+LINEAGE_LIMIT = 1_000
+"""Artefacts shown in one graph; a larger one is cut and says so."""
+
+
+def as_uuid(text: object) -> uuid.UUID | None:
+    """The id that a text spells, or None when it spells none."""
+    try:
+        return text if isinstance(text, uuid.UUID) else uuid.UUID(str(text))
+    except ValueError:
+        return None
+
+
+def get_project(actor: Actor, slug_or_id: str | uuid.UUID) -> Project:
+    """Raises NotFound unless the actor is a member."""
+    known = as_uuid(slug_or_id)
+    match = Q(pk=known) if known else Q(slug=str(slug_or_id))
+    project = actor.projects().filter(match).first()
+    if project is None:
+        raise NotFound(_("There is no such project, or you are not a member of it."))
+    return project
+
+
+def list_members(project: Project) -> QuerySet[Membership]:
+    return project.memberships.select_related("user").order_by("created_at")
+
+
+def get_member(project: Project, id: uuid.UUID) -> Membership:
+    membership = list_members(project).filter(pk=id).first()
+    if membership is None:
+        raise NotFound(_("There is no such member."))
+    return membership
+
+
+def list_invitations(project: Project) -> QuerySet[Invitation]:
+    """Those still open, whether or not their time has run out."""
+    return project.invitations.filter(accepted_at__isnull=True).order_by("-created_at")
+
+
+def list_api_keys(actor: Actor, project: Project) -> QuerySet[ApiKey]:
+    """Owners see every key of the project, others their own."""
+    keys = project.api_keys.select_related("user").order_by("-created_at")
+    return keys if actor.may("manage", project) else keys.filter(user=actor.user)
+
+
+def list_audit_events(project: Project) -> QuerySet[AuditEvent]:
+    return AuditEvent.objects.filter(project=project).select_related("user", "api_key").order_by("-at", "-id")
+
+
+def list_usable_keys() -> list[dict[str, Any]]:
+    """Every key that works now, with what it may do: its rights within its user's role. For the gateway's snapshot."""
+    keys = ApiKey.objects.filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()),
+        revoked_at__isnull=True,
+        user__is_active=True,
+    )
+    roles = {(row.project_id, row.user_id): row.role for row in Membership.objects.all()}
+    usable = []
+    for key in keys:
+        role = roles.get((key.project_id, key.user_id))
+        if role is not None:
+            rights = sorted(ROLE_RIGHTS[role] & set(key.rights))
+            usable.append({"key": key, "rights": rights})
+    return usable
+
+
+# --- artefacts
+
+
+def get_artefact(actor: Actor, type: str, id: str | uuid.UUID) -> Artefact:
+    """Raises NotFound unless the actor may see its project."""
+    known = as_uuid(id)
+    artefact = (
+        Artefact.objects.select_related("project").filter(pk=known, type=type, project__in=actor.projects()).first()
+        if known
+        else None
+    )
+    if artefact is None:
+        raise NotFound(_("There is no such artefact, or you may not see it."), type=type)
+    return artefact
+
+
+def find_artefact(project: Project, type: str, ref: str | uuid.UUID) -> Artefact:
+    """An artefact of a project by id, `name` (newest version) or `name:version`. Raises NotFound."""
+    known = as_uuid(ref)
+    artefact: Artefact | None
+    if known:
+        artefact = Artefact.objects.filter(project=project, type=type, pk=known).first()
+    else:
+        registered = artefact_types.get(type)
+        artefact = registered.find(project, str(ref)) if registered else None
+    if artefact is None:
+        raise NotFound(
+            _("This project has no %(label)s called “%(ref)s”."), label=str(artefact_types.label(type)), ref=str(ref)
+        )
+    return artefact
+
+
+def get_upload(actor: Actor, project: Project, id: str | uuid.UUID) -> Upload:
+    """A finished upload of the project. Raises NotFound, or InvalidInput while it is not whole."""
+    actor.require("view", project)
+    known = as_uuid(id)
+    upload = Upload.objects.filter(project=project, pk=known).first() if known else None
+    if upload is None:
+        raise NotFound(_("There is no such upload in this project."), upload=str(id))
+    if not upload.sha256:
+        raise InvalidInput(_("This upload is not finished yet."), hint=_("Wait until the whole file has arrived."))
+    return upload
+
+
+# --- lineage
+
+
+@dataclass
+class Lineage:
+    """Artefacts around one, and the edges between them. `truncated` when there were more than the limit."""
+
+    centre: Artefact
+    nodes: list[Artefact] = field(default_factory=list)
+    edges: list[LineageEdge] = field(default_factory=list)
+    truncated: bool = False
+
+
+def lineage(actor: Actor, type: str, id: str | uuid.UUID, direction: str = "both") -> Lineage:
+    """What an artefact came from (`up`), what was made of it (`down`), or both.
+
+    Artefacts of projects the actor may not see end the walk: neither they nor their edges are shown.
+    """
+    if direction not in {"up", "down", "both"}:
+        raise InvalidInput(_("Direction must be up, down or both."), direction=direction)
+    centre = get_artefact(actor, type, id)
+    visible = set(actor.projects().values_list("pk", flat=True))
+    found = {centre.pk: centre}
+    edges: dict[int, LineageEdge] = {}
+    truncated = False
+    for way in ("up", "down") if direction == "both" else (direction,):
+        frontier: Iterable[uuid.UUID] = [centre.pk]
+        while frontier and not truncated:
+            reached, stepped = _step(way, frontier, visible)
+            edges.update(stepped)
+            new = {pk: artefact for pk, artefact in reached.items() if pk not in found}
+            truncated = len(found) + len(new) > LINEAGE_LIMIT
+            found.update(list(new.items())[: max(0, LINEAGE_LIMIT - len(found))])
+            frontier = [pk for pk in new if pk in found]
+    shown = [edge for edge in edges.values() if edge.parent_id in found and edge.child_id in found]
+    return Lineage(centre, list(found.values()), shown, truncated)
+
+
+def _step(
+    way: str, frontier: Iterable[uuid.UUID], visible: set[uuid.UUID]
+) -> tuple[dict[uuid.UUID, Artefact], dict[int, LineageEdge]]:
+    """One generation up or down: the artefacts reached and the edges walked."""
+    near, far = ("child", "parent") if way == "up" else ("parent", "child")
+    query = LineageEdge.objects.filter(**{f"{near}__in": list(frontier), f"{far}__project__in": visible})
+    edges = {edge.pk: edge for edge in query.select_related(far, f"{far}__project")}
+    return {getattr(edge, f"{far}_id"): getattr(edge, far) for edge in edges.values()}, edges

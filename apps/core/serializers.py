@@ -1,0 +1,151 @@
+"""Shape of core's objects on the wire. Whatever is not listed as writable is ignored when it comes in."""
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from apps.core import artefact_types
+from apps.core.access import RIGHTS
+from apps.core.models import ApiKey, Artefact, AuditEvent, Membership, Project, Role, Upload, User
+
+
+class ProjectSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Project
+        fields: ClassVar = ["id", "slug", "name", "description", "created_at"]
+        read_only_fields: ClassVar = ["id", "created_at"]
+        extra_kwargs: ClassVar = {"slug": {"required": False, "validators": []}}
+
+
+class PersonSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = User
+        fields: ClassVar = ["id", "email", "name"]
+
+
+class MemberSerializer(serializers.ModelSerializer):
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    user = PersonSerializer(read_only=True)
+
+    class Meta:
+        model = Membership
+        fields: ClassVar = ["id", "project", "user", "role", "created_at"]
+        read_only_fields: ClassVar = ["id", "created_at"]
+
+
+class InvitationSerializer(serializers.Serializer):
+    """Creating a member is inviting one."""
+
+    project = serializers.CharField(required=False)
+    email = serializers.EmailField()
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class ApiKeySerializer(serializers.ModelSerializer):
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    rights = serializers.ListField(child=serializers.ChoiceField(choices=RIGHTS), min_length=1)
+
+    class Meta:
+        model = ApiKey
+        fields: ClassVar = [
+            "id", "project", "user", "name", "prefix", "rights",
+            "created_at", "expires_at", "revoked_at", "last_used_at",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = ["id", "user", "prefix", "created_at", "revoked_at", "last_used_at"]
+
+
+class AuditEventSerializer(serializers.ModelSerializer):
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    user = serializers.SlugRelatedField(slug_field="email", read_only=True)
+    api_key = serializers.SlugRelatedField(slug_field="prefix", read_only=True)
+
+    class Meta:
+        model = AuditEvent
+        fields: ClassVar = [
+            "id", "at", "project", "user", "api_key", "action", "object_type", "object_id", "object_name", "data", "ip",
+        ]  # fmt: skip
+
+
+class ArtefactSerializer(serializers.ModelSerializer):
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+
+    class Meta:
+        model = Artefact
+        fields: ClassVar = ["id", "project", "type", "name", "sha256", "size_bytes", "meta", "job_id", "created_at"]
+
+
+class ArtefactDetailSerializer(ArtefactSerializer):
+    class Meta(ArtefactSerializer.Meta):
+        fields: ClassVar = [*ArtefactSerializer.Meta.fields, "manifest"]
+
+
+class UploadSerializer(serializers.ModelSerializer):
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    complete = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Upload
+        fields: ClassVar = [
+            "id",
+            "project",
+            "filename",
+            "size_bytes",
+            "offset_bytes",
+            "sha256",
+            "complete",
+            "created_at",
+        ]
+
+    def get_complete(self, upload: Upload) -> bool:
+        return bool(upload.sha256)
+
+
+class LineageNodeSerializer(serializers.Serializer):
+    type = serializers.CharField()
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    label = serializers.CharField()
+    project = serializers.CharField()
+    url = serializers.CharField(allow_blank=True)
+    job = serializers.UUIDField(allow_null=True)
+    sha256 = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class LineageEdgeSerializer(serializers.Serializer):
+    parent = serializers.UUIDField()
+    child = serializers.UUIDField()
+    role = serializers.CharField()
+    job = serializers.UUIDField(allow_null=True)
+
+
+class LineageSerializer(serializers.Serializer):
+    nodes = LineageNodeSerializer(many=True)
+    edges = LineageEdgeSerializer(many=True)
+    truncated = serializers.BooleanField()
+
+    def to_representation(self, found: Any) -> dict[str, Any]:
+        from_edge = [
+            {"parent": edge.parent_id, "child": edge.child_id, "role": edge.role, "job": edge.job_id}
+            for edge in found.edges
+        ]
+        shown = {
+            "nodes": [lineage_node(node) for node in found.nodes],
+            "edges": from_edge,
+            "truncated": found.truncated,
+        }
+        return super().to_representation(shown)
+
+
+def lineage_node(node: Artefact) -> dict[str, Any]:
+    return {
+        "type": node.type,
+        "id": node.pk,
+        "name": node.name,
+        "label": str(artefact_types.label(node.type)),
+        "project": node.project.slug,
+        "url": artefact_types.url(node),
+        "job": node.job_id,
+        "sha256": node.sha256,
+        "created_at": node.created_at,
+    }

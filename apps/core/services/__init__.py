@@ -1,0 +1,40 @@
+"""Every write of core, with its rules and its transaction."""
+
+from apps.core.services.artefacts import register_artefact
+from apps.core.services.audit import record_audit
+from apps.core.services.keys import create_api_key, hash_key, revoke_api_key
+from apps.core.services.members import (
+    accept_invitation,
+    change_role,
+    invite_member,
+    remove_member,
+    withdraw_invitation,
+)
+from apps.core.services.people import set_language
+from apps.core.services.projects import create_project, update_project
+from apps.core.services.uploads import (
+    append_to_upload,
+    create_upload,
+    create_upload_from_file,
+    delete_upload,
+)
+
+__all__ = [
+    "accept_invitation",
+    "append_to_upload",
+    "change_role",
+    "create_api_key",
+    "create_project",
+    "create_upload",
+    "create_upload_from_file",
+    "delete_upload",
+    "hash_key",
+    "invite_member",
+    "record_audit",
+    "register_artefact",
+    "remove_member",
+    "revoke_api_key",
+    "set_language",
+    "update_project",
+    "withdraw_invitation",
+]

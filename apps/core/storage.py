@@ -1,0 +1,263 @@
+"""Where bytes live: content-addressed objects, and a tree of checkpoints beside them (see DESIGN, Storage).
+
+    objects/ab/abcdef…      one file per SHA-256, read-only, never changed
+    checkpoints/JOB/STEP/   a run's checkpoints, deleted as newer ones come
+    tmp/                    what is being written; renamed when it is whole
+
+A manifest maps a file's path to {"sha256", "size"}. On a local disk files are hard-linked in and out when that works.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+import fsspec
+from django.conf import settings
+from django.utils.translation import gettext_noop as _
+
+from apps.core.errors import AifsError, InvalidInput, NotFound
+
+Manifest = dict[str, dict[str, Any]]
+BLOCK = 1 << 20
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ChecksumMismatch(AifsError):
+    """Stored bytes are not what was stored."""
+
+    status, code = 500, "checksum_mismatch"
+
+
+def manifest_sha256(manifest: Manifest) -> str:
+    """One hash for a whole tree: of its sorted paths, hashes and sizes."""
+    rows = [[path, entry["sha256"], entry["size"]] for path, entry in sorted(manifest.items())]
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def manifest_size(manifest: Manifest) -> int:
+    return sum(int(entry["size"]) for entry in manifest.values())
+
+
+def file_sha256(path: Path) -> tuple[str, int]:
+    """Hash and size of a local file."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as source:
+        while block := source.read(BLOCK):
+            digest.update(block)
+            size += len(block)
+    return digest.hexdigest(), size
+
+
+class Storage:
+    """url: any fsspec URL; `file://` (or a plain path) is the local disk."""
+
+    def __init__(self, url: str) -> None:
+        self.fs, root = fsspec.url_to_fs(url)
+        self.root = str(root).rstrip("/")
+        protocols = {self.fs.protocol} if isinstance(self.fs.protocol, str) else set(self.fs.protocol)
+        self.local = "file" in protocols
+
+    # --- objects
+
+    def put_file(self, path: Path) -> tuple[str, int]:
+        """Store a file. Returns its hash and size. On a local disk it may become a hard link: leave it unchanged."""
+        sha256, size = file_sha256(path)
+        target = self._object(sha256)
+        if not self._has(target, size):
+            self._write(path, target, sha256)
+        return sha256, size
+
+    def put_tree(self, directory: Path) -> Manifest:
+        """Store every file under a folder. Raises InvalidInput for links and for anything but plain files."""
+        return {name: _entry(*self.put_file(path)) for name, path in _files(directory)}
+
+    def has(self, sha256: str) -> bool:
+        return bool(self.fs.exists(self._object(sha256)))
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Read an object. Raises NotFound."""
+        try:
+            return cast(BinaryIO, self.fs.open(self._object(sha256), "rb"))
+        except FileNotFoundError:
+            raise NotFound(_("The stored file is gone."), sha256=sha256) from None
+
+    def local_path(self, sha256: str) -> Path | None:
+        """Where an object lies on this machine, for libraries that want a path; None when storage is elsewhere."""
+        path = Path(self._object(sha256))
+        return path if self.local and path.exists() else None
+
+    def fetch_file(self, sha256: str, target: Path) -> None:
+        """Bring an object to a local path and check it. Raises ChecksumMismatch (the target is removed) or NotFound."""
+        self._read(self._object(sha256), target, sha256)
+
+    def fetch_tree(self, manifest: Manifest, directory: Path) -> None:
+        """Bring a tree into a folder and check every file."""
+        for name, entry in manifest.items():
+            self.fetch_file(entry["sha256"], safe_join(directory, name))
+
+    # --- checkpoints
+
+    def put_checkpoint(self, job_id: object, step: int, directory: Path) -> Manifest:
+        """Store a checkpoint folder; it is whole in storage when this returns, and counts once the row is written."""
+        target = self._checkpoint(job_id, step)
+        fresh = str(self._temporary()) if self.local else target
+        manifest: Manifest = {}
+        for name, path in _files(directory):
+            sha256, size = file_sha256(path)
+            self._write(path, f"{fresh}/{name}", sha256)
+            manifest[name] = _entry(sha256, size)
+        if self.local:
+            self.delete_checkpoint(job_id, step)
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            os.rename(fresh, target)
+            _sync_folder(Path(target).parent)
+        return manifest
+
+    def fetch_checkpoint(self, job_id: object, step: int, manifest: Manifest, directory: Path) -> None:
+        """Bring a checkpoint into a folder. Raises ChecksumMismatch or NotFound when it is not what was stored."""
+        source = self._checkpoint(job_id, step)
+        for name, entry in manifest.items():
+            self._read(f"{source}/{_clean(name)}", safe_join(directory, name), entry["sha256"])
+
+    def delete_checkpoint(self, job_id: object, step: int) -> None:
+        """Remove a checkpoint; one that is not there is fine."""
+        path = self._checkpoint(job_id, step)
+        if self.local and Path(path).exists():
+            doomed = self._temporary()
+            os.rename(path, doomed)
+            shutil.rmtree(doomed)
+        elif self.fs.exists(path):
+            self.fs.rm(path, recursive=True)
+
+    # --- inside
+
+    def _object(self, sha256: str) -> str:
+        if not SHA256.fullmatch(sha256):
+            raise InvalidInput(_("This is not a SHA-256 hash."))
+        return f"{self.root}/objects/{sha256[:2]}/{sha256}"
+
+    def _checkpoint(self, job_id: object, step: int) -> str:
+        return f"{self.root}/checkpoints/{uuid.UUID(str(job_id))}/{int(step)}"
+
+    def _temporary(self) -> Path:
+        """A new name on the same disk."""
+        folder = Path(self.root) / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / uuid.uuid4().hex
+
+    def _has(self, target: str, size: int) -> bool:
+        try:
+            return int(self.fs.size(target)) == size
+        except FileNotFoundError:
+            return False
+
+    def _write(self, path: Path, target: str, sha256: str) -> None:
+        """Local: link or copy under a temporary name, fsync, rename. Elsewhere one upload is already all or nothing."""
+        if not self.local:
+            self.fs.makedirs(str(PurePosixPath(target).parent), exist_ok=True)
+            self.fs.put_file(str(path), target)
+            return
+        temporary = self._temporary()
+        try:
+            if not _link(path, temporary):
+                _copy(path, temporary, sha256)
+            _sync(temporary)
+            temporary.chmod(0o444)
+            final = Path(target)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary, final)
+        finally:
+            # replace() leaves both names when they already are one file
+            temporary.unlink(missing_ok=True)
+        _sync_folder(final.parent)
+
+    def _read(self, source: str, target: Path, sha256: str) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            if not (self.local and _link(Path(source), target)):
+                self.fs.get_file(source, str(target))
+        except FileNotFoundError:
+            raise NotFound(_("The stored file is gone."), sha256=sha256) from None
+        found, _size = file_sha256(target)
+        if found != sha256:
+            target.unlink()
+            raise ChecksumMismatch(_("A stored file has changed on disk."), sha256=sha256, found=found)
+
+
+@lru_cache(maxsize=8)
+def _storage(url: str) -> Storage:
+    return Storage(url)
+
+
+def storage() -> Storage:
+    """The storage that settings name."""
+    return _storage(settings.STORAGE_URL)
+
+
+def safe_join(directory: Path, name: str) -> Path:
+    """A path below a folder. Raises InvalidInput when the name would lead out of it."""
+    return directory / _clean(name)
+
+
+def _clean(name: str) -> str:
+    parts = PurePosixPath(name).parts
+    bad = not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name
+    if bad:
+        raise InvalidInput(_("“%(name)s” is not a file name that can be stored."), name=name[:200])
+    return "/".join(parts)
+
+
+def _entry(sha256: str, size: int) -> dict[str, Any]:
+    return {"sha256": sha256, "size": size}
+
+
+def _files(directory: Path) -> list[tuple[str, Path]]:
+    """Relative name and path of every file, sorted. Links are refused: they could point anywhere."""
+    found = []
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise InvalidInput(_("“%(name)s” is a link or a special file; only plain files can be stored."), name=name)
+        if path.is_file():
+            found.append((name, path))
+    return found
+
+
+def _link(path: Path, target: Path) -> bool:
+    """Hard-link when both are on one disk."""
+    try:
+        os.link(path, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _copy(path: Path, target: Path, sha256: str) -> None:
+    shutil.copyfile(path, target)
+    if file_sha256(target)[0] != sha256:
+        raise ChecksumMismatch(_("A file changed while it was being stored."), sha256=sha256)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename last. Some network disks refuse to sync a folder; the rename itself holds there."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,30 @@
+"""Pages of core. Addresses are whole: some lie inside a project, some outside."""
+
+from django.urls import path
+
+from apps.core.views import home, lineage, people, settings
+
+app_name = "core"
+urlpatterns = [
+    path("projects/new/", settings.project_create, name="project_create"),
+    path("account/profile/", people.settings_profile, name="settings_profile"),
+    path("invitations/<str:token>/", people.invitation_open, name="invitation_open"),
+    path("p/<slug:project>/", home.dashboard, name="dashboard"),
+    path("p/<slug:project>/search/", home.search, name="search"),
+    path("p/<slug:project>/settings/", settings.settings_project, name="settings_project"),
+    path("p/<slug:project>/settings/keys/", settings.settings_keys, name="settings_keys"),
+    path("p/<slug:project>/settings/keys/<uuid:key>/revoke/", settings.api_key_revoke, name="api_key_revoke"),
+    path("p/<slug:project>/settings/members/", settings.settings_members, name="settings_members"),
+    path(
+        "p/<slug:project>/settings/members/<uuid:member>/role/", settings.member_change_role, name="member_change_role"
+    ),
+    path("p/<slug:project>/settings/members/<uuid:member>/remove/", settings.member_remove, name="member_remove"),
+    path(
+        "p/<slug:project>/settings/invitations/<uuid:invitation>/withdraw/",
+        settings.invitation_withdraw,
+        name="invitation_withdraw",
+    ),
+    path("p/<slug:project>/audit/", settings.audit_list, name="audit_list"),
+    path("p/<slug:project>/lineage/", lineage.artefact_list, name="artefact_list"),
+    path("p/<slug:project>/lineage/<slug:type>/<uuid:id>/", lineage.lineage_detail, name="lineage_detail"),
+]

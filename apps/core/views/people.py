@@ -1,0 +1,59 @@
+"""Language, one's own account, and the link of an invitation."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from apps.core import accounts, services
+from apps.core.forms import ProfileForm
+from apps.core.pages import open_page, signed_in_page
+from apps.core.services.members import find_invitation
+from apps.core.services.people import check_language
+
+
+@open_page
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Switch the language: kept with the account when signed in, and in a cookie for the sign-in page."""
+    language = request.POST.get("language", "")
+    check_language(language)
+    if request.actor.is_authenticated:  # type: ignore[attr-defined]
+        services.set_language(request.user, language)
+        request.session["language"] = language
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()):
+        target = "/"
+    response = redirect(target)
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME, language, max_age=31_536_000, samesite="Lax", secure=settings.AIFS_HTTPS
+    )
+    return response
+
+
+@signed_in_page
+def settings_profile(request: HttpRequest) -> HttpResponse:
+    form = ProfileForm(request.POST or None, instance=request.user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        request.session["language"] = form.cleaned_data["language"]
+        translation.activate(form.cleaned_data["language"])
+        messages.success(request, _("Saved."))
+        return redirect("core:settings_profile")
+    return render(request, "core/settings_profile.html", {"form": form})
+
+
+@open_page
+def invitation_open(request: HttpRequest, token: str) -> HttpResponse:
+    """The link of an invitation: joins when signed in, else leads to the sign-up form (or to signing in)."""
+    invitation = find_invitation(token)
+    if request.actor.is_authenticated:  # type: ignore[attr-defined]
+        services.accept_invitation(request.user, token)
+        messages.success(request, _("Welcome to %(project)s.") % {"project": invitation.project.name})
+        return redirect("core:dashboard", project=invitation.project.slug)
+    request.session[accounts.INVITATION] = token
+    return redirect("account_signup")
