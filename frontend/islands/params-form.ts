@@ -1,1 +1,85 @@
-export {};
+/** `<params-form>` around ui/params_form.html: simple or expert (what was typed stays), search, marks on what was changed. */
+import { t } from "../words";
+
+const KEY = "aifs-form-mode";
+type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+
+const valueOf = (control: Control): string => (control instanceof HTMLInputElement && control.type === "checkbox" ? String(control.checked) : control.value);
+
+class ParamsForm extends HTMLElement {
+  connectedCallback(): void {
+    const wrong = this.querySelector("[data-expert] .field-error");
+    this.setMode(wrong ? "expert" : (this.dataset.mode ?? localStorage.getItem(KEY) ?? "simple"));
+    for (const button of this.querySelectorAll<HTMLButtonElement>("button[data-mode-to]")) {
+      button.addEventListener("click", () => {
+        this.setMode(button.dataset.modeTo ?? "simple");
+        localStorage.setItem(KEY, button.dataset.modeTo ?? "simple");
+      });
+    }
+    this.querySelector<HTMLInputElement>("[data-param-search]")?.addEventListener("input", (event) => this.find((event.target as HTMLInputElement).value));
+    this.addEventListener("input", () => this.mark());
+    this.addEventListener("change", () => this.mark());
+    this.addEventListener("click", (event) => {
+      const reset = (event.target as Element).closest<HTMLElement>("[data-reset]");
+      if (reset) this.reset(reset.closest<HTMLElement>("[data-default]"));
+    });
+    this.mark();
+    this.querySelector<HTMLElement>(".field:has(.field-error) :is(input, select, textarea):not([type=hidden])")?.focus();
+  }
+
+  private setMode(mode: string): void {
+    const expert = mode === "expert" && !!this.querySelector("[data-expert]");
+    for (const part of this.querySelectorAll<HTMLElement>("[data-expert]")) part.hidden = !expert;
+    for (const button of this.querySelectorAll<HTMLElement>("button[data-mode-to]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.modeTo === (expert ? "expert" : "simple")));
+    }
+  }
+
+  private find(text: string): void {
+    const wanted = text.trim().toLowerCase();
+    let found = 0;
+    for (const group of this.querySelectorAll<HTMLDetailsElement>("details[data-group]")) {
+      let inGroup = 0;
+      for (const field of group.querySelectorAll<HTMLElement>("[data-param]")) {
+        const matches = !wanted || `${field.dataset.param} ${field.textContent}`.toLowerCase().includes(wanted);
+        field.hidden = !matches;
+        if (matches) inGroup += 1;
+      }
+      group.hidden = !inGroup;
+      if (wanted) group.open = inGroup > 0;
+      found += inGroup;
+    }
+    const said = this.querySelector("[data-param-found]");
+    if (said) said.textContent = wanted ? t("{count} parameters", { count: found }) : "";
+  }
+
+  private controls(holder: HTMLElement): Control[] {
+    return [...holder.querySelectorAll<Control>("input:not([type=hidden]), select, textarea")];
+  }
+
+  private mark(): void {
+    let changed = 0;
+    for (const holder of this.querySelectorAll<HTMLElement>("[data-default]")) {
+      const control = this.controls(holder)[0];
+      if (!control) continue;
+      const differs = valueOf(control) !== holder.dataset.default;
+      holder.toggleAttribute("data-changed", differs);
+      const button = holder.querySelector<HTMLElement>("[data-reset]");
+      if (button) button.hidden = !differs;
+      if (differs && holder.closest("[data-expert]")) changed += 1;
+    }
+    for (const place of this.querySelectorAll("[data-changed-count]")) place.textContent = changed ? t("{count} changed", { count: changed }) : "";
+  }
+
+  private reset(holder: HTMLElement | null): void {
+    const control = holder && this.controls(holder)[0];
+    if (!holder || !control) return;
+    const value = holder.dataset.default ?? "";
+    if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === "true";
+    else control.value = value;
+    control.focus();
+    control.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+}
+
+customElements.define("params-form", ParamsForm);
