@@ -1,0 +1,1 @@
+"""Ways to write training rows down, one a file: how a row becomes normal."""

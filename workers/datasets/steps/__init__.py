@@ -1,0 +1,1 @@
+"""Cleaning steps, one a file: what rows become of rows."""
