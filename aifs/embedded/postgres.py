@@ -104,7 +104,7 @@ class Postgres:
             _give_to_runner([fresh, Path(secret.name)])
             arguments = [
                 "-D",
-                fresh,
+                str(fresh),
                 "-U",
                 self.user,
                 f"--pwfile={secret.name}",
@@ -115,7 +115,7 @@ class Postgres:
             if self.settings.get("fsync") == "off":
                 arguments.append("--no-sync")
             done = subprocess.run(
-                [*ordinary_user(), programs() / "initdb", *arguments], capture_output=True, text=True, check=False
+                [*ordinary_user(), str(programs() / "initdb"), *arguments], capture_output=True, text=True, check=False
             )
         if done.returncode != 0:
             raise PostgresError(f"initdb failed: {(done.stderr or done.stdout).strip()[-2000:]}")
