@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Card:
-    """A part of the dashboard: a template and what it is given. `context` gets (actor, project)."""
+    """A part of the dashboard: a template and what it is given as `card`. `context` gets (actor, project)."""
 
     name: str
     template: str

@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from apps.core.views import home, lineage, people, settings
+from apps.core.views import dashboard, home, lineage, people, settings
 
 app_name = "core"
 urlpatterns = [
     path("projects/new/", settings.project_create, name="project_create"),
     path("account/profile/", people.settings_profile, name="settings_profile"),
     path("invitations/<str:token>/", people.invitation_open, name="invitation_open"),
-    path("p/<slug:project>/", home.dashboard, name="dashboard"),
+    path("p/<slug:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<slug:project>/search/", home.search, name="search"),
     path("p/<slug:project>/settings/", settings.settings_project, name="settings_project"),
     path("p/<slug:project>/settings/keys/", settings.settings_keys, name="settings_keys"),

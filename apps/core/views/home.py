@@ -1,4 +1,4 @@
-"""The way in, and the first page of a project."""
+"""The way in, and search."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -16,12 +16,6 @@ def home(request: HttpRequest) -> HttpResponse:
     if last is None:
         return render(request, "core/no_project.html")
     return redirect("core:dashboard", project=last.slug)
-
-
-@project_page()
-def dashboard(request: HttpRequest, project: Project) -> HttpResponse:
-    cards = navigation.cards(request.actor, project)  # type: ignore[attr-defined]
-    return render(request, "core/dashboard.html", {"cards": cards})
 
 
 @project_page()

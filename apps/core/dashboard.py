@@ -1,0 +1,85 @@
+"""The way from data to a published service, stage by stage: what apps tell the dashboard about it.
+
+Apps register their stages in `AppConfig.ready`; core knows none of them. One picture and one checklist come of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from apps.core.access import Actor
+from apps.core.models import Project
+
+Counts = dict[str, dict[str, int]]
+"""Kind of job → state → how many: jobs that have not ended, and those that failed lately (state `failed`)."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. label: what it holds (“Datasets”); todo: what to do first (“Import data”), with its consequence in `text`;
+    kinds: the jobs that do its work; count: how many things it holds."""
+
+    name: str
+    label: str
+    todo: str
+    text: str
+    icon: str
+    order: int
+    list_url: str
+    start_url: str
+    right: str
+    kinds: tuple[str, ...]
+    count: Callable[[Project], int]
+
+
+_stages: dict[str, Stage] = {}
+_activity: list[Callable[[Project], Counts]] = []
+
+
+def register_stage(stage: Stage) -> None:
+    if stage.name in _stages:
+        raise ValueError(f"dashboard stage {stage.name!r} is registered twice")
+    _stages[stage.name] = stage
+
+
+def register_activity(provider: Callable[[Project], Counts]) -> None:
+    """Whoever runs jobs says what runs and what failed."""
+    _activity.append(provider)
+
+
+def stages(actor: Actor, project: Project) -> list[dict[str, Any]]:
+    """Every stage in order: {"stage", "url", "start_url", "count", "running", "failed", "next"}.
+
+    `next` marks the first that is still empty; `start_url` is empty when the actor may not begin it.
+    """
+    activity = _activity_of(project)
+    shown = []
+    for stage in sorted(_stages.values(), key=lambda stage: stage.order):
+        states = [activity.get(kind, {}) for kind in stage.kinds]
+        failed = sum(counts.get("failed", 0) for counts in states)
+        allowed = actor.may(stage.right, project)
+        shown.append(
+            {
+                "stage": stage,
+                "url": reverse(stage.list_url, args=[project.slug]),
+                "start_url": reverse(stage.start_url, args=[project.slug]) if allowed else "",
+                "count": stage.count(project),
+                "running": sum(sum(counts.values()) for counts in states) - failed,
+                "failed": failed,
+                "next": False,
+            }
+        )
+    for line in shown:
+        if not line["count"]:
+            line["next"] = True
+            break
+    return shown
+
+
+def _activity_of(project: Project) -> Counts:
+    merged: Counts = {}
+    for provider in _activity:
+        merged.update(provider(project))
+    return merged
