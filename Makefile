@@ -46,7 +46,7 @@ bench: setup ## measure, ratios in one run, results in var/bench/ [B=name]
 	@$(BIN)/python -m bench $(B)
 
 messages: .venv/.installed ## collect texts for translation and compile them
-	@$(BIN)/python scripts/messages.py collect
+	@$(BIN)/python scripts/messages.py extract
 	@$(BIN)/python scripts/messages.py compile
 
 clean: down ## remove what was built; data in var/ stays
