@@ -21,7 +21,7 @@ PYTHON = sys.executable
 BIN = Path(PYTHON).parent
 COMMANDS = {
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--output-format=concise", "."],
-    "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
+    "format": [str(BIN / "ruff"), "format", "--check", "--output-format=concise", "."],
     "types": [PYTHON, "-m", "mypy"],
     "imports": [str(BIN / "lint-imports"), "--no-timing", "--no-logo"],
     "django": [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

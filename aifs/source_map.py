@@ -1,0 +1,103 @@
+"""From the name of a URL to the code behind it: view, services, template, button and test (`manage.py where`)."""
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from aifs.environment import ROOT
+
+
+@dataclass(frozen=True)
+class Place:
+    """One line of the answer: what it is, where it stands, and its name."""
+
+    what: str
+    path: str
+    line: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.what:<9} {self.path}:{self.line}  {self.name}"
+
+
+def url_names() -> dict[str, Callable[..., Any]]:
+    """Every named URL of the project's own apps, with its view."""
+    return dict(_walk(get_resolver().url_patterns, ""))
+
+
+def _walk(patterns: list[Any], namespace: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from _walk(pattern.url_patterns, inner)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            yield namespace + pattern.name, pattern.callback
+
+
+def places(url_name: str, view: Callable[..., Any]) -> list[Place]:
+    """Everything about one URL name, in the order of a request."""
+    inner = inspect.unwrap(getattr(view, "view_class", None) or getattr(view, "cls", None) or view)
+    path, line = _position(inner)
+    found = [Place("view", path, line, inner.__name__)]
+    module = inspect.getmodule(inner)
+    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(inner)))
+    for dotted in _calls(tree):
+        if (service := _resolve(module, dotted)) and ".services" in service.__module__:
+            found.append(Place("service", *_position(service), service.__name__))
+    for template in _strings(tree, r"[\w/]+\.html"):
+        if (ROOT / "templates" / template).exists():
+            found.append(Place("template", f"templates/{template}", 1, template))
+    found += _mentions("button", "templates", "*.html", rf"{{%\s*url\s+[\"']{url_name}[\"']")
+    return found + tests(url_name)
+
+
+def tests(url_name: str) -> list[Place]:
+    """The test file that carries the name, else tests that use it."""
+    app, _, name = url_name.rpartition(":")
+    named = [path for path in (ROOT / "tests").rglob(f"test_{name}.py") if not app or app in path.parts]
+    if named:
+        return [Place("test", _relative(path), 1, path.stem) for path in named]
+    return _mentions("test", "tests", "*.py", rf"[\"']{url_name}[\"']")
+
+
+def _mentions(what: str, folder: str, glob: str, pattern: str) -> list[Place]:
+    found = []
+    for path in sorted((ROOT / folder).rglob(glob)):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if re.search(pattern, line):
+                found.append(Place(what, _relative(path), number, line.strip()[:80]))
+    return found
+
+
+def _calls(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of everything called, in order."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        yield ast.unparse(call.func)
+
+
+def _strings(tree: ast.AST, pattern: str) -> list[str]:
+    """String constants that look like the pattern, each once."""
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return list(dict.fromkeys(text for text in texts if re.fullmatch(pattern, text)))
+
+
+def _resolve(module: Any, dotted: str) -> Callable[..., Any] | None:
+    value = module
+    for part in dotted.split("."):
+        value = getattr(value, part, None)
+    return inspect.unwrap(value) if inspect.isfunction(value) else None
+
+
+def _position(thing: Any) -> tuple[str, int]:
+    return _relative(Path(inspect.getsourcefile(thing) or "")), inspect.getsourcelines(thing)[1]
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
