@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workers.params import Params
 from workers.registry import Registry
 from workers.words import marked as _
 
@@ -122,3 +123,36 @@ def identity(row: Row) -> str | None:
     key = first_field(row, ("id",))
     value = row[key] if key is not None else None
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+
+
+# --- cleaning
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A row is left out. reason: a key of the step's reasons; detail: the figure or the other row."""
+
+    reason: str
+    detail: str = ""
+
+
+Verdict = Callable[[int, Row], Row | Drop]
+"""What a step makes of one row, given with its number: the row itself when nothing changed, a new one, or a Drop."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A cleaning step. build(params, form): the verdict for one pass over rows of that form, in order; it may remember
+    what it has seen. reasons: why it drops rows, code → marked text. order: where the default recipe and the editor put
+    it; default: whether the default recipe has it."""
+
+    label: str
+    help: str
+    params: type[Params]
+    build: Callable[[Any, str], Verdict]
+    reasons: dict[str, str]
+    order: int
+    default: bool = False
+
+
+steps: Registry[Step] = Registry("cleaning step", "workers.datasets.steps")

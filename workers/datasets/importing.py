@@ -57,9 +57,11 @@ class Params(Base):
     @classmethod
     def _known(cls, name: str) -> str:
         try:
-            return name if name == "auto" else (formats.get(name) and name)
+            if name != "auto":
+                formats.get(name)
         except NotFound as error:
             raise ValueError(str(error)) from None
+        return name
 
 
 @register("datasets.import", label=_("Import a dataset"), resources=Resources(cpus=1, memory_mib=2048))

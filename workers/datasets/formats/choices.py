@@ -52,15 +52,18 @@ def listed(row: Row) -> tuple[list[str], list[str | None]]:
             value = list(value.values())
         if not isinstance(value, list) or not all(isinstance(one, str | int | float) for one in value):
             raise BadRow("wrong_type", f"{key}: {type(value).__name__}")
-        choices, used = [str(one) for one in value], [key]
-    else:
-        used = [name for letter in LETTERS if (name := first_field(row, (letter,))) is not None]
-        choices = [text_of(row, (str(name).lower(),), required=False) for name in used]
-        while choices and not choices[-1].strip():  # a file for four choices may hold questions with three
-            choices.pop()
+        return enough([str(one) for one in value]), [key]
+    names = [name for letter in LETTERS if (name := first_field(row, (letter,))) is not None]
+    choices = [text_of(row, (name.strip().lower(),), required=False) for name in names]
+    while choices and not choices[-1].strip():  # a file for four choices may hold questions with three
+        choices.pop()
+    return enough(choices), [*names]
+
+
+def enough(choices: list[str]) -> list[str]:
     if len(choices) < 2:
         raise BadRow("missing_field", "A, B")
-    return choices, used
+    return choices
 
 
 def right_one(value: Any, choices: list[str], name: str) -> int:
