@@ -46,9 +46,7 @@ class ModelVersion(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["model", "number"], name="model_version_number_once")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["model", "number"], name="model_version_number_once")]
 
     def __str__(self) -> str:
         return f"{self.model.name}:{self.number}"
@@ -101,7 +99,7 @@ class Deployment(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["name"], name="deployment_name_once"),
+            models.UniqueConstraint(fields=["project", "name"], name="deployment_name_once"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,1 @@
+"""Serving engines, one file each: how to start one, give it a prompt, and read how busy it is."""
