@@ -3,6 +3,7 @@
 The form, the API schema, the docs page and the contract test of a job kind are generated from these.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,11 +23,15 @@ def param(
     unit: str = "",
     group: str = "",
     simple: bool = False,
+    choices: Mapping[str, str] | None = None,
     **limits: Any,
 ) -> Any:
     """A field. `unit` is shown behind the input; `group` is a marked heading of the expert form; `simple` fields also
-    stand in the simple form. `limits` are pydantic's (gt, ge, lt, le, max_length, pattern …)."""
-    extra = {"unit": unit, "group": group, "simple": simple}
+    stand in the simple form; `choices` says in marked words what each value means. `limits` are pydantic's (gt, ge, lt,
+    le, max_length, pattern …)."""
+    extra: dict[str, Any] = {"unit": unit, "group": group, "simple": simple}
+    if choices:
+        extra["choices"] = dict(choices)
     return Field(default, title=label, description=help, json_schema_extra=extra, **limits)
 
 

@@ -30,4 +30,5 @@ def lineage_detail(request: HttpRequest, project: Project, type: str, id: UUID) 
     """Generations from left (sources) to right (what was made)."""
     found = selectors.lineage(request.actor, type, id)  # type: ignore[attr-defined]
     context = {"centre": found.centre, "graph": layered(found), "truncated": found.truncated}
+    context["centre_url"] = artefact_types.url(found.centre)
     return render(request, "core/lineage_detail.html", context)
