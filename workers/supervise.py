@@ -1,8 +1,8 @@
-"""`python -m workers.supervise RUN_DIR LEASE_S GRACE_S`: parent of one running child, and of everything it starts.
+"""`python -m workers.supervise RUN_DIR LEASE_S GRACE_S [LAUNCH]`: parent of one running child, and of everything it starts.
 
 Standard library only, and little of it: this process is started for every run and must be there at once.
 
-- Takes the run directory for itself (a run directory is used at most once), writes `supervisor.json`, starts the child in
+- Takes the run directory for itself (it is used at most once, by the launch that its file `launch` names), writes `supervisor.json`, starts the child in
   a session of its own with its output in `output.log`, and writes `exit.json` when nothing of it is left.
 - Is subreaper, so that a grandchild that ran away is still its descendant and is killed with the rest.
 - SIGTERM asks the child for a checkpoint and an end, and kills after the grace; SIGUSR1 kills at once.
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return ALREADY_USED
-    if (directory / "supervisor.json").exists():
+    if (directory / "supervisor.json").exists() or (len(argv) > 4 and read_text(directory / "launch") != argv[4]):
         return ALREADY_USED
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -283,6 +283,13 @@ def kernel_kills() -> int:
     except OSError:
         pass
     return 0
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def size(path: Path) -> int:

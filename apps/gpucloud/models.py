@@ -103,6 +103,12 @@ class Job(models.Model):
     """What `finish` registered: {name: {"type", "id", "name"}}."""
     max_attempts = models.IntegerField(default=3)
     attempt_count = models.IntegerField(default=0)
+    failures = models.IntegerField(default=0)
+    """Attempts since the last start by hand that ended badly; planned stops do not count."""
+    not_before = models.DateTimeField(null=True, blank=True)
+    """A pause before the next attempt, so that a job that dies at once does not spin."""
+    restarted_at = models.DateTimeField(null=True, blank=True)
+    """Set by a retry from the start: older checkpoints are not used."""
     last_seq = models.BigIntegerField(default=0)
     """Sequence number of the newest event of this job."""
     cancel_requested_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,58 @@
+"""What an app adds to its job kinds on the web side: checks before the start, and what becomes of the results."""
+
+from typing import Any
+
+from apps.core.errors import NotFound
+from apps.core.models import Artefact, Project
+from apps.gpucloud.models import Attempt, Job
+from workers.kinds import Kind, Resources
+from workers.params import Params
+
+REGISTERED: dict[str, "Handler"] = {}
+
+
+class Handler:
+    """One for all kinds of a package: `package` is the part of the kind's name before the dot.
+
+    Subclass it in the app's `jobs.py`, override what differs, and `register` it in `AppConfig.ready`.
+    """
+
+    package = ""
+
+    def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
+        """Refuse what the parameters alone cannot show to be wrong. Raises InvalidInput or Conflict."""
+
+    def resources(self, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> Resources:
+        """What a run needs when the caller does not say."""
+        return kind.resources
+
+    def secrets(self, job: Job, attempt: Attempt) -> dict[str, str]:
+        """What the child may know and nobody else: handed over by file descriptor, never stored."""
+        return {}
+
+    def on_event(self, job: Job, attempt: Attempt, event: dict[str, Any]) -> None:
+        """Called for every `ready`, `artefact` and `checkpoint` event, in the transaction that stores it."""
+
+    def finish(self, job: Job, attempt: Attempt) -> dict[str, Any]:
+        """Register what the run made, from `attempt.outputs` and `attempt.result`.
+
+        Returns {name: {"type", "id", "name", …}} for `job.outputs`. Runs in one transaction under the attempt's fence: it
+        either all happens, once, or nothing does. Raises AifsError when the results cannot be accepted.
+        """
+        return {}
+
+    def on_end(self, job: Job) -> None:
+        """Called in the transaction in which the job ends, however it ends."""
+
+
+def register(handler: Handler) -> None:
+    if handler.package in REGISTERED:
+        raise ValueError(f"two handlers for {handler.package!r}")
+    REGISTERED[handler.package] = handler
+
+
+def handler_for(kind: str) -> Handler:
+    try:
+        return REGISTERED[kind.partition(".")[0]]
+    except KeyError:
+        raise NotFound(f"no handler is registered for the kinds of {kind.partition('.')[0]!r}") from None

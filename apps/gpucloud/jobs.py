@@ -1,0 +1,28 @@
+"""What becomes of the results of gpucloud's own kinds."""
+
+from typing import Any
+
+from apps.core.services import register_artefact
+from apps.gpucloud.handlers import Handler
+from apps.gpucloud.models import Attempt, Job
+
+
+class GpucloudHandler(Handler):
+    package = "gpucloud"
+
+    def finish(self, job: Job, attempt: Attempt) -> dict[str, Any]:
+        """Each output becomes an artefact of its own type, named after the job and the node it ran on."""
+        outputs: dict[str, Any] = {}
+        for name, output in attempt.outputs.items():
+            artefact = register_artefact(
+                project=job.project,
+                type=output["type"],
+                name=job.name or f"{name} {attempt.node.name}",
+                manifest=output["manifest"],
+                job_id=job.pk,
+                created_by=job.created_by,
+                meta={**output["meta"], "node": attempt.node.name},
+                parents={row.name: row.artefact for row in job.inputs.select_related("artefact")},
+            )
+            outputs[name] = {"type": artefact.type, "id": str(artefact.pk), "name": artefact.name}
+        return outputs

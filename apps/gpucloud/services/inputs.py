@@ -1,0 +1,118 @@
+"""From what a caller wrote to what a run gets: checked parameters, artefacts of the project, uploaded files."""
+
+import re
+from typing import Any
+
+from django.utils.translation import gettext_noop as _
+from pydantic import TypeAdapter, ValidationError
+
+from apps.core import artefact_types
+from apps.core.access import Actor
+from apps.core.errors import AifsError, InvalidInput
+from apps.core.models import Artefact, Project, Upload
+from apps.core.selectors import find_artefact, get_upload
+from apps.core.validation import field_errors
+from apps.gpucloud.models import Job
+from workers.kinds import Kind, Resources
+from workers.params import Params, artefact_fields, upload_fields
+from workers.spec import Input
+
+RESOURCE_LIMITS = {"cpus": (1, 4096), "memory_mib": (0, 1 << 26), "accelerators": (0, 1024), "timeout_s": (0, 1 << 30)}
+_resources = TypeAdapter(Resources)
+
+
+def check_params(kind: Kind, params: dict[str, Any]) -> Params:
+    """Raises InvalidInput; `data.errors` names every wrong field."""
+    try:
+        return kind.params.model_validate(params)
+    except ValidationError as error:
+        raise wrong_fields(field_errors(error)) from None
+
+
+def wrong_fields(errors: list[dict[str, Any]]) -> InvalidInput:
+    first = errors[0]
+    return InvalidInput(
+        _("%(field)s: %(problem)s"), field=first["field"], problem=first["message"], errors=errors, code="invalid_params"
+    )
+
+
+def check_resources(wanted: dict[str, Any]) -> Resources:
+    """Raises InvalidInput for names, types and sizes that no node could mean."""
+    unknown = sorted(set(wanted) - set(Resources.__dataclass_fields__))
+    if unknown:
+        raise wrong_fields([{"field": f"resources.{name}", "message": "Unknown resource", "type": "extra", "data": {}} for name in unknown])
+    try:
+        resources = _resources.validate_python(wanted)
+    except ValidationError as error:
+        raise wrong_fields([{**row, "field": f"resources.{row['field']}"} for row in field_errors(error)]) from None
+    for name, (low, high) in RESOURCE_LIMITS.items():
+        if not low <= getattr(resources, name) <= high:
+            message = f"Input should be between {low} and {high}"
+            raise wrong_fields([{"field": f"resources.{name}", "message": message, "type": "range", "data": {"ge": low, "le": high}}])
+    return resources
+
+
+def resolve_inputs(actor: Actor, project: Project, kind: Kind, params: Params) -> tuple[dict[str, Any], dict[str, Artefact]]:
+    """Parameters as stored (references replaced by ids) and the artefacts they point at, by field."""
+    stored = params.model_dump(mode="json")
+    found: dict[str, Artefact] = {}
+    for name, type in artefact_fields(kind.params).items():
+        if stored.get(name):
+            found[name] = _for_field(name, lambda type=type, name=name: find_artefact(project, type, stored[name]))
+            stored[name] = str(found[name].pk)
+    for name in upload_fields(kind.params):
+        if stored.get(name):
+            stored[name] = str(_for_field(name, lambda name=name: get_upload(actor, project, stored[name])).pk)
+    return stored, found
+
+
+def _for_field(name: str, look_up: Any) -> Any:
+    """What is not found is an error of the field that named it."""
+    try:
+        return look_up()
+    except AifsError as error:
+        raise InvalidInput(
+            error.message,
+            hint=error.hint,
+            code="invalid_params",
+            **error.data | {"errors": [{"field": name, "message": str(error), "type": error.code, "data": {}}]},
+        ) from None
+
+
+def spec_inputs(job: Job, kind: Kind) -> dict[str, Input]:
+    """The inputs of a spec: every artefact and upload under `inputs/<field>`."""
+    inputs = {row.name: _artefact_input(row.name, row.artefact) for row in job.inputs.select_related("artefact")}
+    for name in upload_fields(kind.params):
+        if job.params.get(name):
+            inputs[name] = _upload_input(name, Upload.objects.get(pk=job.params[name]))
+    return inputs
+
+
+def _artefact_input(name: str, artefact: Artefact) -> Input:
+    return Input(
+        type=artefact.type,
+        id=str(artefact.pk),
+        name=artefact.name,
+        path=f"inputs/{name}",
+        manifest=artefact.manifest,
+        meta=artefact_types.meta(artefact),
+    )
+
+
+def _upload_input(name: str, upload: Upload) -> Input:
+    filename = file_name(upload.filename)
+    return Input(
+        type="upload",
+        id=str(upload.pk),
+        name=upload.filename,
+        path=f"inputs/{name}",
+        manifest={filename: {"sha256": upload.sha256, "size": upload.size_bytes}},
+        meta={"filename": upload.filename, "size": upload.size_bytes},
+    )
+
+
+def file_name(given: str) -> str:
+    """A plain file name that keeps its ending: no folders, no control characters, no leading dot."""
+    name = re.sub(r"[\x00-\x1f/\\:*?\"<>|]+", "_", given.replace("\\", "/").rpartition("/")[2]).lstrip(".")
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem[:150]}{dot}{ending[:20]}" if name else "upload"

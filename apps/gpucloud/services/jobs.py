@@ -1,0 +1,160 @@
+"""What people do with jobs: submit, cancel, retry, resume, clone, reproduce."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_noop as _
+
+from apps.core.access import Actor
+from apps.core.errors import Conflict, InvalidInput, NotFound
+from apps.core.models import Project
+from apps.core.services import record_audit
+from apps.gpucloud.handlers import handler_for
+from apps.gpucloud.models import Attempt, Job, JobInput, JobState
+from apps.gpucloud.services.inputs import check_params, check_resources, resolve_inputs, wrong_fields
+from apps.gpucloud.services.transitions import change_state, end_job, lock_job
+from apps.gpucloud.services.wakeups import wake_node, wake_scheduler
+from workers.kinds import Kind, kinds
+
+PRIORITY_MAX = 100
+SERVICE_ATTEMPTS = 8
+"""A serving instance is started again more often than a run before it is given up."""
+
+
+def get_kind(name: str) -> Kind:
+    """Raises InvalidInput that lists the known kinds."""
+    try:
+        return kinds.get(name)
+    except NotFound as error:
+        raise InvalidInput(error.message, **error.data) from None
+
+
+def submit_job(
+    actor: Actor,
+    project: Project,
+    kind: str,
+    params: dict[str, Any],
+    *,
+    name: str = "",
+    resources: dict[str, Any] | None = None,
+    priority: int = 0,
+    after: Iterable[Job] = (),
+    seed: int | None = None,
+    service: bool | None = None,
+    max_attempts: int | None = None,
+    cloned_from: Job | None = None,
+) -> Job:
+    """Check and record a job; the scheduler wakes when the transaction commits.
+
+    resources: overrides of what the kind asks for. after: jobs that must succeed first.
+    Raises NotAllowed, or InvalidInput with `data.errors` by field.
+    """
+    definition = get_kind(kind)
+    require_right(actor, definition, project)
+    handler = handler_for(kind)
+    checked = check_params(definition, params)
+    stored, inputs = resolve_inputs(actor, project, definition, checked)
+    handler.check(project, definition, checked, inputs)
+    needs = check_resources(asdict(handler.resources(definition, checked, inputs)) | (resources or {}))
+    if not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
+        problem = f"Input should be between {-PRIORITY_MAX} and {PRIORITY_MAX}"
+        raise wrong_fields([{"field": "priority", "message": problem, "type": "range", "data": {}}])
+    is_service = definition.service if service is None else service
+    with transaction.atomic():
+        job = Job.objects.create(
+            project=project,
+            kind=kind,
+            name=name[:200],
+            params=stored,
+            resources=asdict(needs),
+            priority=priority,
+            seed=42 if seed is None else seed,
+            service=is_service,
+            max_attempts=max_attempts or (SERVICE_ATTEMPTS if is_service else 3),
+            created_by=actor.user if actor.is_authenticated else None,
+            cloned_from=cloned_from,
+        )
+        JobInput.objects.bulk_create(JobInput(job=job, name=field, artefact=artefact) for field, artefact in inputs.items())
+        job.after.set(_same_project(project, after))
+        change_state(job, JobState.QUEUED)
+        record_audit(actor, "job.submit", job, kind=kind)
+        wake_scheduler()
+    return job
+
+
+def require_right(actor: Actor, kind: Kind, project: Project) -> None:
+    """Serving needs `deploy`; what a business expert may start needs `run_simple`; everything else needs `run`."""
+    actor.require("deploy" if kind.service else "run_simple" if kind.simple else "run", project)
+
+
+def _same_project(project: Project, after: Iterable[Job]) -> list[Job]:
+    jobs = list(after)
+    if any(job.project_id != project.pk for job in jobs):
+        raise InvalidInput(_("A job can only wait for jobs of its own project."))
+    return jobs
+
+
+@transaction.atomic
+def cancel_job(actor: Actor, job: Job) -> None:
+    """Ask a job to stop; it is `cancelled` once its processes are gone. Raises Conflict when it has already ended."""
+    require_right(actor, get_kind(job.kind), job.project)
+    request_cancel(job)
+    record_audit(actor, "job.cancel", job)
+
+
+@transaction.atomic
+def request_cancel(job: Job) -> None:
+    """As `cancel_job`, for the system's own use (an undeployed model needs no instance)."""
+    if not Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE).update(cancel_requested_at=Now()):
+        raise Conflict(_("This job has already ended."), job=str(job.pk))
+    locked = lock_job(job.pk)
+    attempt = Attempt.objects.filter(job=locked, state__in=Attempt.ACTIVE).select_related("node").first()
+    if attempt:
+        wake_node(attempt.node.name, attempt.pk)
+    else:
+        end_job(locked, JobState.CANCELLED)
+    job.refresh_from_db()
+
+
+def retry_job(actor: Actor, job: Job) -> None:
+    """The same job from its start, as a new attempt. Raises Conflict while it has not ended."""
+    _start_again(actor, job, "job.retry", from_start=True)
+
+
+def resume_job(actor: Actor, job: Job) -> None:
+    """The same job from its newest valid checkpoint, as a new attempt. Raises Conflict while it has not ended."""
+    _start_again(actor, job, "job.resume", from_start=False)
+
+
+@transaction.atomic
+def _start_again(actor: Actor, job: Job, action: str, *, from_start: bool) -> None:
+    require_right(actor, get_kind(job.kind), job.project)
+    locked = lock_job(job.pk)
+    if locked.state in Job.ACTIVE:
+        raise Conflict(_("This job has not ended yet."), job=str(job.pk), state=locked.state)
+    if locked.state == JobState.SUCCEEDED:
+        raise Conflict(_("This job has succeeded."), hint=_("Clone it to run it once more."), job=str(job.pk))
+    fresh = {"restarted_at": timezone.now(), "metrics": {}, "progress": {}} if from_start else {}
+    change_state(
+        locked, JobState.QUEUED, failures=0, not_before=None, cancel_requested_at=None, ended_at=None,
+        queued_at=timezone.now(), result={}, **fresh,
+    )  # fmt: skip
+    record_audit(actor, action, locked)
+    wake_scheduler()
+    job.refresh_from_db()
+
+
+def clone_job(actor: Actor, job: Job, **changes: Any) -> Job:
+    """A new job like this one. changes: `params` (merged over the old ones), `name`, `resources`, `priority`, `seed`."""
+    params = job.params | changes.pop("params", {})
+    kept = {"name": job.name, "resources": job.resources, "priority": job.priority, "seed": job.seed}
+    return submit_job(actor, job.project, job.kind, params, cloned_from=job, service=job.service, **kept | changes)
+
+
+def reproduce_job(actor: Actor, job: Job) -> Job:
+    """A new job with the recorded parameters and seed on the recorded inputs: they are stored by id, and immutable."""
+    return clone_job(actor, job)

@@ -1,0 +1,232 @@
+"""One tick of the scheduler: one transaction, under an advisory lock that only one scheduler holds at a time."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_noop as _
+
+from apps.gpucloud.models import Accelerator, Attempt, AttemptState, Job, JobState, Lease, Node, NodeState
+from apps.gpucloud.services.attempts import lease_time
+from apps.gpucloud.services.placement import BACKFILL_S, Device, Room, keep_a_node, place, why_waiting
+from apps.gpucloud.services.transitions import Reason, change_state, close_attempt, end_job, reason, requeue
+from apps.gpucloud.services.wakeups import wake_finisher, wake_node
+from workers.kinds import Resources
+
+log = logging.getLogger(__name__)
+
+TICK_LOCK = 0x41494653
+"""Any fixed number; the advisory lock's name."""
+WAITING_MAX = 2_000
+"""Jobs looked at in one tick; the rest has lower priority and keeps its place."""
+FINISH_AGAIN_S = 5
+
+
+@dataclass
+class Tick:
+    """What one tick did."""
+
+    held: bool = False
+    """Another scheduler was at work; this tick did nothing."""
+    placed: int = 0
+    waiting: int = 0
+    lost: int = 0
+
+
+class Clock:
+    """Watches the database's clock against this process's own: while they disagree nothing may expire."""
+
+    def __init__(self) -> None:
+        self.last: tuple[float, datetime] | None = None
+        self.quiet_until = 0.0
+
+    def trusts(self, database_now: datetime, database_started: datetime) -> bool:
+        """False for one lease after the database came back or its clock jumped: the agents had no chance to renew."""
+        now = time.monotonic()
+        if self.last and abs((database_now - self.last[1]).total_seconds() - (now - self.last[0])) > settings.AIFS_LEASE_S / 2:
+            self.quiet_until = now + settings.AIFS_LEASE_S
+        self.last = (now, database_now)
+        return now >= self.quiet_until and database_now - database_started > lease_time()
+
+
+@transaction.atomic
+def tick(clock: Clock) -> Tick:
+    """Take back what was lost, then give waiting jobs what is free."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s), now(), pg_postmaster_start_time()", [TICK_LOCK])
+        locked, now, started = cursor.fetchone()
+    if not locked:
+        return Tick(held=True)
+    done = Tick()
+    if clock.trusts(now, started):
+        mark_lost_nodes(now)
+        done.lost = expire_leases()
+    ring_finishers_again(now)
+    place_waiting(now, done)
+    return done
+
+
+def mark_lost_nodes(now: datetime) -> None:
+    """A node whose agent has been silent for a lease takes no more jobs; it is ready again at its next heartbeat."""
+    silent = Q(heartbeat_at__lt=now - lease_time()) | Q(heartbeat_at__isnull=True)
+    Node.objects.filter(silent, state__in=[NodeState.READY, NodeState.DRAINING]).update(state=NodeState.LOST)
+
+
+def expire_leases() -> int:
+    """Attempts whose lease has run out are lost; their jobs go on elsewhere from the newest valid checkpoint."""
+    expired = Lease.objects.filter(
+        released_at__isnull=True, expires_at__lte=Now(), attempt__state__in=Attempt.ACTIVE
+    ).values_list("attempt_id", flat=True)
+    count = 0
+    for attempt in Attempt.objects.filter(pk__in=list(expired)).select_related("node"):
+        job = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=attempt.job_id).first()
+        attempt.refresh_from_db(fields=["state"])
+        if job is None or attempt.state not in Attempt.ACTIVE or not _still_expired(attempt):
+            continue
+        why = reason("node_lost", _("Node %(node)s stopped answering; the job goes on elsewhere."), node=attempt.node.name)
+        # An attempt that no agent ever took says nothing about the job.
+        failed = attempt.state != AttemptState.ASSIGNED
+        close_attempt(attempt, AttemptState.LOST, why)
+        requeue(job, why, failed=failed, attempt=attempt)
+        count += 1
+    return count
+
+
+def _still_expired(attempt: Attempt) -> bool:
+    """The agent may have renewed it while the job's lock was awaited."""
+    return Lease.objects.filter(attempt=attempt, released_at__isnull=True, expires_at__lte=Now()).exists()
+
+
+def ring_finishers_again(now: datetime) -> None:
+    """A finishing attempt whose bell was lost, or whose finisher died, is rung for again."""
+    overdue = Attempt.objects.filter(state=AttemptState.FINISHING, leases__released_at__lt=now - timedelta(seconds=FINISH_AGAIN_S))
+    if int(now.timestamp()) % FINISH_AGAIN_S == 0:
+        for attempt_id in overdue.values_list("pk", flat=True).distinct():
+            wake_finisher(attempt_id)
+
+
+# --- placing
+
+
+def place_waiting(now: datetime, done: Tick) -> None:
+    waiting = list(
+        Job.objects.filter(Q(not_before__isnull=True) | Q(not_before__lte=now), state=JobState.QUEUED)
+        .order_by("-priority", "queued_at", "id")
+        .values("id", "resources", "reason", "queued_at")[:WAITING_MAX]
+    )
+    if not waiting:
+        return
+    rooms = rooms_left(now)
+    blocked = _blocked([row["id"] for row in waiting])
+    said: dict[str, tuple[Reason, list[UUID]]] = {}
+    for row in waiting:
+        wanted = Resources(**row["resources"])
+        why = blocked.get(row["id"])
+        if why is None:
+            choice = place(row["id"], wanted, rooms)
+            if choice and assign(row["id"], wanted, *choice):
+                done.placed += 1
+                continue
+            why = why_waiting(wanted, rooms)
+            if now - row["queued_at"] > timedelta(seconds=BACKFILL_S):
+                keep_a_node(row["id"], wanted, rooms)
+        done.waiting += 1
+        if row["reason"] != why:
+            said.setdefault(repr(why), (why, []))[1].append(row["id"])
+    for why, ids in said.values():
+        Job.objects.filter(pk__in=ids, state=JobState.QUEUED).update(reason=why)
+
+
+def rooms_left(now: datetime) -> list[Room]:
+    """Every node that takes jobs, with what is free on it."""
+    nodes = list(
+        Node.objects.filter(state=NodeState.READY, agent_id__isnull=False, heartbeat_at__gte=now - lease_time()).order_by("name")
+    )
+    used: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
+    taken: set[UUID] = set()
+    for node_id, cpus, memory, device in Lease.objects.filter(released_at__isnull=True, node__in=nodes).values_list(
+        "node_id", "cpus", "memory_mib", "accelerator_id"
+    ):
+        used[node_id][0] += cpus
+        used[node_id][1] += memory
+        taken.add(device)
+    devices: dict[UUID, list[Device]] = defaultdict(list)
+    for row in Accelerator.objects.filter(node__in=nodes, health="ok").exclude(vendor="cpu"):
+        devices[row.node_id].append(Device(row.pk, row.vendor, row.index))
+    return [_room(node, used[node.pk], devices[node.pk], taken) for node in nodes]
+
+
+def _room(node: Node, used: list[int], devices: list[Device], taken: set[UUID]) -> Room:
+    total_cpus = max(int(node.cpus * settings.AIFS_CPU_OVERCOMMIT), 1)
+    totals: dict[str, int] = defaultdict(int)
+    for device in devices:
+        totals[device.vendor] += 1
+    return Room(
+        node.pk,
+        node.name,
+        cpus=total_cpus - used[0],
+        memory_mib=node.memory_mib - used[1],
+        devices=[device for device in devices if device.id not in taken],
+        total_cpus=total_cpus,
+        total_memory_mib=node.memory_mib,
+        total_devices=dict(totals),
+    )
+
+
+def _blocked(ids: Iterable[UUID]) -> dict[UUID, Reason]:
+    """Jobs that wait for others, with the reason. One that waits for a job that failed is failed itself."""
+    through: Any = Job.after.through
+    links = (
+        through.objects.filter(from_job_id__in=list(ids))
+        .exclude(to_job__state=JobState.SUCCEEDED)
+        .values_list("from_job_id", "to_job_id", "to_job__name", "to_job__kind", "to_job__state")
+    )
+    found: dict[UUID, Reason] = {}
+    for waiting, earlier, name, kind, state in links:
+        data = {"job": str(earlier), "name": name or kind}
+        if state in (JobState.FAILED, JobState.CANCELLED):
+            found[waiting] = reason("dependency_failed", _("It waited for “%(name)s”, which did not succeed."), **data)
+            _end_dependent(waiting, found[waiting])
+        else:
+            found.setdefault(waiting, reason("after", _("Waits for “%(name)s” to succeed."), **data))
+    return found
+
+
+def _end_dependent(job_id: UUID, why: Reason) -> None:
+    job = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=job_id, state=JobState.QUEUED).first()
+    if job:
+        end_job(job, JobState.FAILED, why)
+
+
+def assign(job_id: UUID, wanted: Resources, room: Room, devices: list[Device]) -> bool:
+    """Give a job all it wants, or nothing. False when somebody else is changing the job at this moment."""
+    job = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=job_id, state=JobState.QUEUED).first()
+    if job is None:
+        return False
+    fence = _next_fence()
+    attempt = Attempt.objects.create(job=job, number=job.attempt_count + 1, node_id=room.node_id, fence=fence)
+    common: dict[str, Any] = {"attempt": attempt, "node_id": room.node_id, "fence": fence, "expires_at": Now() + lease_time()}
+    Lease.objects.create(**common, cpus=wanted.cpus, memory_mib=wanted.memory_mib)
+    for device in devices:
+        Lease.objects.create(**common, accelerator_id=device.id)
+    room.take(wanted, devices)
+    change_state(job, JobState.SCHEDULED, attempt_count=attempt.number, not_before=None)
+    wake_node(room.name, attempt.pk)
+    return True
+
+
+def _next_fence() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('gpucloud_fence')")
+        return int(cursor.fetchone()[0])
+
+
