@@ -16,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from aifs.embedded.home import ROOT, Configuration, Home, read_json, write_private
 from aifs.embedded.parts import Part, servers, services
@@ -29,6 +29,7 @@ STEADY_S = 30.0
 HOPELESS = 5
 """A part that died this often while the stack starts is reported instead of tried on."""
 LOG_MAX_BYTES = 20 << 20
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -120,15 +121,24 @@ class Supervisor:
         self.before = read_json(home.state).get("parts", {})
         self.parents = {"guardian": ProcessId.of(os.getppid()), "supervisor": ProcessId.of(os.getpid())}
 
-    def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+    def run(self) -> bool:
+        """Supervise until a signal says stop; then everything is stopped. True when the guardian was killed instead:
+        the parts run on, for another supervisor to adopt."""
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        guardian = os.getppid()
         try:
             self._start()
             while not self.stopping:
+                if os.getppid() != guardian:
+                    return True
                 self._tend()
-        finally:
+        except BaseException:
             self._stop()
+            raise
+        self._stop()
+        return False
 
     def _on_signal(self, *_: object) -> None:
         self.stopping = True
@@ -141,8 +151,10 @@ class Supervisor:
             return
         if configuration.postgres:
             configuration.postgres.prepare_database()
-        self._prepare()
-        self._add(services(configuration))
+        parts = services(configuration)
+        if not any(recorded_process(self.before.get(part.name, {})) for part in parts):
+            self._prepare()
+        self._add(parts)
         self._wait_ready(120.0)
         self.phase = "ready"
         self._record()
@@ -250,42 +262,53 @@ def is_running(home: Home) -> bool:
     return False
 
 
-def guard(home: Home, supervise: Callable[[], None]) -> int:
-    """Run the supervisor in a child process, again whenever it is killed. Returns its exit status.
+def guard(home: Home, supervise: Callable[[], bool]) -> int:
+    """Hold the lock and keep a supervisor alive until it ends by itself. Returns its exit status."""
+    home.make()
+    with held(home):
+        return _keep_supervisor(supervise)
 
-    As subreaper the guardian inherits the parts of a killed supervisor, and collects them when they end.
+
+def _keep_supervisor(supervise: Callable[[], bool]) -> int:
+    """Fork the supervisor, again whenever it is killed.
+
+    As subreaper the guardian inherits the parts of a killed supervisor, and collects them when they end. SIGTERM is
+    held back around the fork, so that it reaches the one who can act on it.
     """
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    home.make()
     supervisor, stopping = 0, False
 
     def pass_on(*_: object) -> None:
         nonlocal stopping
         stopping = True
-        if supervisor:
-            os.kill(supervisor, signal.SIGTERM)
+        os.kill(supervisor, signal.SIGTERM)
 
-    with held(home):
+    while True:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        supervisor = os.fork()
+        if supervisor == 0:
+            _be_supervisor(supervise)
         signal.signal(signal.SIGTERM, pass_on)
-        while True:
-            supervisor = os.fork()
-            if supervisor == 0:
-                _be_supervisor(supervise)
-            status = _wait_for(supervisor)
-            if stopping or not os.WIFSIGNALED(status):
-                return os.waitstatus_to_exitcode(status)
-            print("the supervisor was killed; starting it again", flush=True)
-            time.sleep(0.5)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        status = _wait_for(supervisor)
+        if stopping or not os.WIFSIGNALED(status):
+            return os.waitstatus_to_exitcode(status)
+        print("the supervisor was killed; starting it again", flush=True)
+        time.sleep(0.5)
 
 
-def _be_supervisor(supervise: Callable[[], None]) -> None:
+def _be_supervisor(supervise: Callable[[], bool]) -> NoReturn:
+    """Supervise until told to stop. One whose guardian was killed becomes the guardian of a successor."""
+    status = 0
     try:
-        supervise()
+        if supervise():
+            print("the guardian was killed; taking its place", flush=True)
+            status = _keep_supervisor(supervise)
     except BaseException as error:  # noqa: BLE001 - a forked child ends here, whatever happened
         print(error) if isinstance(error, StartError) else traceback.print_exc()
-        sys.stdout.flush()
-        os._exit(1)
-    os._exit(0)
+        status = 1
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def _wait_for(pid: int) -> int:
