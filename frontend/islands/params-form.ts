@@ -4,7 +4,14 @@ import { t } from "../words";
 const KEY = "aifs-form-mode";
 type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
-const valueOf = (control: Control): string => (control instanceof HTMLInputElement && control.type === "checkbox" ? String(control.checked) : control.value);
+/** What a parameter holds now, written as its default is. */
+function valueOf(controls: Control[]): string {
+  const first = controls[0];
+  if (!(first instanceof HTMLInputElement)) return first?.value ?? "";
+  if (first.type === "checkbox") return String(first.checked);
+  if (first.type === "radio") return controls.find((one) => (one as HTMLInputElement).checked)?.value ?? "";
+  return first.value;
+}
 
 class ParamsForm extends HTMLElement {
   connectedCallback(): void {
@@ -60,9 +67,9 @@ class ParamsForm extends HTMLElement {
   private mark(): void {
     let changed = 0;
     for (const holder of this.querySelectorAll<HTMLElement>("[data-default]")) {
-      const control = this.controls(holder)[0];
-      if (!control) continue;
-      const differs = valueOf(control) !== holder.dataset.default;
+      const controls = this.controls(holder);
+      if (!controls.length) continue;
+      const differs = valueOf(controls) !== holder.dataset.default;
       holder.toggleAttribute("data-changed", differs);
       const button = holder.querySelector<HTMLElement>("[data-reset]");
       if (button) button.hidden = !differs;
