@@ -1,0 +1,56 @@
+"""`python -m bench [NAME …]`: run all measurements or the named ones, one after the other."""
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bench
+from aifs.embedded.home import Home
+from bench.measures import machine
+
+NOT_MEASUREMENTS = {"__main__", "measures", "stacks"}
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in NOT_MEASUREMENTS)
+
+
+def measure(name: str) -> dict[str, Any]:
+    """One measurement in a folder of its own. Its file has `run(folder)`, which returns figures and `passed`."""
+    module = importlib.import_module(f"bench.{name}")
+    began, before = time.monotonic(), machine()
+    with tempfile.TemporaryDirectory(prefix=f"aifs-bench-{name}-") as folder:
+        figures = module.run(Path(folder))
+    seconds = round(time.monotonic() - began, 1)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    what = " ".join((module.__doc__ or "").split())
+    return {"name": name, "what": what, "at": at, "machine": before, "seconds": seconds, **figures}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure AIFS on this machine.")
+    parser.add_argument("names", nargs="*", help=f"of: {', '.join(names())}")
+    chosen = parser.parse_args().names or names()
+    if unknown := sorted(set(chosen) - set(names())):
+        parser.error(f"no measurement is called {', '.join(unknown)}; known are {', '.join(names())}")
+    folder = Home().path / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    missed = []
+    for name in chosen:
+        result = measure(name)
+        (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+        print(json.dumps(result, indent=2), flush=True)
+        missed += [] if result["passed"] else [name]
+    print(f"Results are in {folder}. " + (f"Missed its target: {', '.join(missed)}" if missed else "All targets met."))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
