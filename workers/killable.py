@@ -1,11 +1,11 @@
 """A warm pool of killable children for hostile interactive input: templates, previews, SQL.
 
-Python cannot interrupt a thread, so a loop that somebody else wrote runs in a process that can be killed. A child serves
-one call at a time; it limits itself (processor time, memory, no files written) and the parent limits it once more (wall
-clock, size of the answer). A child that breaks a limit dies, is replaced, and nobody else notices.
+Python cannot interrupt a thread, so a loop that somebody else wrote runs in a process that can be killed. A child
+serves one call at a time; it limits itself (processor time, memory, no files written) and the parent limits it once
+more (wall clock, size of the answer). A child that breaks a limit dies, is replaced, and nobody else notices.
 
-    pool = Pool("workers.templates:render", cpu_s=0.1)
-    pool.call({"messages": [...], "values": {...}})
+    pool = Pool("workers.templates:answer", cpu_s=0.1)
+    pool.call({"do": "render", "messages": [...], "values": {...}})
 
 What passes is JSON, four bytes of length in front; never a pickle.
 """
@@ -49,7 +49,7 @@ KINDS: dict[str, type[errors.AifsError]] = {
 class Pool:
     """Children that all serve one function.
 
-    target: `module:function`, which takes and gives JSON. size: children kept. cpu_s: processor seconds a call may burn.
+    target: `module:function`, which takes and gives JSON. size: children kept. cpu_s: processor seconds of one call.
     wall_s: seconds a call may last, waiting for a slow machine included. memory_mib: address space of a child.
     answer_bytes: largest answer. Children start on the first call; the pool may be used from many threads.
     """
@@ -241,7 +241,7 @@ def _answer(function: Any, payload: Any) -> dict[str, Any]:
     except (MemoryError, RecursionError):
         limit = errors.LimitReached(_("It took too much memory and was stopped."), code="render_limit")
         return {"kind": "LimitReached", "error": limit.as_event()}
-    except Exception:
+    except Exception:  # noqa: BLE001 – told to the parent, which raises it there
         return {"bug": traceback.format_exc()}
 
 

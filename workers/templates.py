@@ -26,6 +26,11 @@ def environment() -> ImmutableSandboxedEnvironment:
     return sandbox
 
 
+def answer(payload: dict[str, Any]) -> Any:
+    """What the pool serves: `inspect` or `render`, by the payload's `do`."""
+    return {"inspect": inspect, "render": render}[payload["do"]](payload)
+
+
 def inspect(payload: dict[str, Any]) -> dict[str, Any]:
     """Find what is wrong with templates and which variables they use.
 

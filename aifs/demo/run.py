@@ -32,7 +32,7 @@ PROMPT_CONTENT: dict[str, Any] = {
 
 
 class Demo:
-    """access: as in access.json. folder: where the demo keeps its files. data: the user's file, None for the shipped."""
+    """access: as in access.json. folder: where the demo keeps its files. data: the user's file, or None."""
 
     def __init__(self, access: dict[str, Any], folder: Path, data: Path | None, screen: Screen) -> None:
         self.client = Client(access["url"], access["api_key"], access["project"], access["gateway_url"])

@@ -1,0 +1,1 @@
+"""Pages of prompts: the list and the editor, versions, services."""

@@ -1,0 +1,106 @@
+"""Published prompts: how to call one, which version answers, and a page to talk to it."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from apps.core.errors import InvalidInput
+from apps.core.models import Project
+from apps.core.pages import project_page
+from apps.prompts import running, selectors, services, snippets
+from apps.prompts.forms import SwitchForm
+
+
+@project_page()
+def service_list(request: HttpRequest, project: Project) -> HttpResponse:
+    found = selectors.list_services(request.actor).filter(project=project)  # type: ignore[attr-defined]
+    return render(request, "prompts/service_list.html", {"services": found[:200]})
+
+
+@project_page()
+def service_detail(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
+    versions = selectors.list_versions(request.actor).filter(prompt=service.version.prompt_id)[:200]  # type: ignore[attr-defined]
+    context = {
+        "service": service,
+        "version": service.version,
+        "form": SwitchForm(versions=list(versions), initial={"version": service.version.number}),
+        "snippets": snippets.of_service(service, settings.AIFS_GATEWAY_URL),
+    }
+    return render(request, "prompts/service_detail.html", context)
+
+
+@require_POST
+@project_page("publish")
+def service_switch(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    """Answer with another version of the same prompt from now on."""
+    service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
+    number = request.POST.get("version", "")
+    if not number.isdecimal():
+        raise InvalidInput("Choose a version.")
+    version = selectors.get_version(service.version.prompt, int(number))
+    services.publish_version(request.actor, version, service.name)  # type: ignore[attr-defined]
+    messages.success(request, _("Version %(number)d answers now.") % {"number": version.number})
+    return redirect("prompts:service_detail", project.slug, name)
+
+
+@require_POST
+@project_page("publish")
+def service_enable(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    """Put the service on the gateway (`enabled=1`) or take it off."""
+    service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
+    services.set_service_enabled(request.actor, service, request.POST.get("enabled") == "1")  # type: ignore[attr-defined]
+    return redirect("prompts:service_detail", project.slug, name)
+
+
+@require_POST
+@project_page("publish")
+def service_delete(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
+    services.delete_service(request.actor, service)  # type: ignore[attr-defined]
+    messages.success(request, _("Nobody can call prompt/%(name)s any more.") % {"name": name})
+    return redirect("prompts:service_list", project.slug)
+
+
+@project_page()
+def service_chat(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    """A page to talk to the service, for every member of the project."""
+    service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
+    return render(request, "prompts/service_chat.html", {"service": service})
+
+
+@require_POST
+@project_page()
+def service_ask(request: HttpRequest, project: Project, name: str) -> StreamingHttpResponse:
+    """One turn of a conversation with the service: OpenAI's events, streamed. Body: {"messages", "inputs"?}."""
+    service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
+    body = _json(request)
+    rendered = services.rendered_for_gateway(service, body.get("inputs") or {}, body.get("messages") or [])
+    events = running.stream(
+        request.actor,  # type: ignore[attr-defined]
+        project,
+        service.version.deployment,
+        rendered["messages"],
+        rendered["settings"],
+    )
+    return StreamingHttpResponse(events, content_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+def _json(request: HttpRequest) -> dict[str, Any]:
+    """Raises InvalidInput unless the body is a JSON object of the right shape."""
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError):
+        body = None
+    turns = body.get("messages") if isinstance(body, dict) else None
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise InvalidInput("Expected a JSON object with “messages”.")
+    if not isinstance(body.get("inputs") or {}, dict):
+        raise InvalidInput("Expected a JSON object in “inputs”.")
+    return body
