@@ -48,7 +48,7 @@ class ProjectViewSet(viewsets.GenericViewSet):
         right = self.required_right()
         if self.action == "list":
             projects = [project for project in projects if self.actor.may(right, project)]
-        return rows.filter(**{path: projects})
+        return rows.filter(**{path: [project.pk for project in projects]})
 
     def required_right(self) -> str:
         reading = self.request.method in {"GET", "HEAD", "OPTIONS"}
