@@ -4,7 +4,6 @@ Source: https://tus.io/protocols/resumable-upload, version 1.0.0.
 """
 
 import base64
-import binascii
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -73,10 +72,10 @@ class UploadViewSet(ReadOnlyProjectViewSet):
         upload = services.create_upload(self.actor, project, described.get("filename", "file"), size)
         return self._created(request, upload)
 
-    def head(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        if "pk" not in self.kwargs:
-            return self.list(request, *args, **kwargs)
-        return Response(status=status.HTTP_200_OK, headers=_state(self.get_object()))
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """`HEAD` is answered by this too: tus reads how far the upload is from the headers."""
+        upload = self.get_object()
+        return Response(self.get_serializer(upload).data, headers=_state(upload))
 
     @extend_schema(request=OpenApiTypes.BINARY, responses={204: None})
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -133,7 +132,7 @@ def metadata(header: str) -> dict[str, str]:
         name, _space, value = pair.strip().partition(" ")
         try:
             found[name] = base64.b64decode(value, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise InvalidInput(_("Upload-Metadata is not “name base64, …” of UTF-8 texts."), name=name[:100]) from None
     return found
 

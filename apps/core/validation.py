@@ -6,6 +6,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 from pydantic import ValidationError
 
+from apps.core.errors import translate
+
 MESSAGES = {
     "missing": _("This is needed."),
     "extra_forbidden": _("There is no parameter of this name."),
@@ -40,7 +42,7 @@ MESSAGES = {
 def message(type: str, text: str, data: dict[str, Any]) -> str:
     """A finding in the reader's language; what has no text here is shown as pydantic (or the plug-in) says it."""
     if type in MESSAGES:
-        return gettext(MESSAGES[type]) % data if data else gettext(MESSAGES[type])
+        return translate(MESSAGES[type], data)
     return gettext(text.removeprefix("Value error, ").removeprefix("Assertion failed, "))
 
 

@@ -40,8 +40,9 @@ def create_api_key(
     Raises InvalidInput for unknown rights or a past date, NotAllowed for rights the actor does not have.
     """
     actor.require("view", project)
-    wanted = [right for right in RIGHTS if right in set(rights)]
-    unknown = sorted(set(rights) - set(RIGHTS))
+    asked = set(rights)
+    wanted = [right for right in RIGHTS if right in asked]
+    unknown = asked - set(RIGHTS)
     if not name.strip():
         raise InvalidInput(_("Give the key a name, so that you recognise it later."))
     if unknown or not wanted:
