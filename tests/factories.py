@@ -40,8 +40,8 @@ def make_key(user: User, project: Project, rights: list[str] | None = None, **fi
     return create_api_key(actor, project, "test", rights or sorted(actor.rights(project) or ()), **fields)[1]
 
 
-def make_artefact(project: Project, name: str = "thing", type: str = "dataset_version", **fields: Any) -> Artefact:
-    """An artefact without files."""
+def make_artefact(project: Project, name: str = "thing", type: str = "thing", **fields: Any) -> Artefact:
+    """An artefact without files, of a type that no app knows unless told otherwise."""
     return register_artefact(project=project, type=type, name=name, manifest={}, **fields)
 
 

@@ -16,12 +16,12 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     actor = getattr(request, "actor", None)
     project = getattr(request, "project", None)
     signed_in = bool(actor and actor.is_authenticated)
-    lines = _rail(request, project) if signed_in and project else []
+    lines = SimpleLazyObject(lambda: _rail(request, project) if signed_in and project else [])
     return {
         "project": project,
         "projects": SimpleLazyObject(lambda: list(actor.projects().order_by("name")) if signed_in else []),
-        "areas": [line for line in lines if not line["tool"]],
-        "tools": [line for line in lines if line["tool"]],
+        "areas": SimpleLazyObject(lambda: [line for line in lines if not line["tool"]]),
+        "tools": SimpleLazyObject(lambda: [line for line in lines if line["tool"]]),
         "rights": (actor.rights(project) or frozenset()) if signed_in and project else frozenset(),
         "gateway_url": settings.AIFS_GATEWAY_URL,
     }

@@ -20,10 +20,10 @@ def line(house):
     """source → clean → model → answer, and a sister of the model that answer does not come from."""
     made = {"source": make_artefact(house.project, "source")}
     made["clean"] = make_artefact(house.project, "clean", parents={"dataset": made["source"]})
-    made["model"] = make_artefact(house.project, "model", "model_version", parents={"dataset": made["clean"]})
-    made["sister"] = make_artefact(house.project, "sister", "model_version", parents={"dataset": made["clean"]})
+    made["model"] = make_artefact(house.project, "model", "plan", parents={"dataset": made["clean"]})
+    made["sister"] = make_artefact(house.project, "sister", "plan", parents={"dataset": made["clean"]})
     made["answer"] = make_artefact(
-        house.project, "answer", "evaluation", parents={"model": made["model"], "benchmark": made["source"]}
+        house.project, "answer", "verdict", parents={"model": made["model"], "benchmark": made["source"]}
     )
     return made
 
@@ -58,13 +58,13 @@ def test_other_projects_end_the_walk(house, line):
 
 def test_strangers_and_wrong_types_find_nothing(house, line):
     assert ask(house, line["source"], part="stranger").status_code == 404
-    assert house.api("viewer").get(reverse("lineage", args=["model_version", line["source"].pk])).status_code == 404
+    assert house.api("viewer").get(reverse("lineage", args=["plan", line["source"].pk])).status_code == 404
     assert house.client(None).get(reverse("lineage", args=["x", line["source"].pk])).status_code == 401
 
 
 def test_bad_directions_and_filters_are_refused(house, line):
     assert ask(house, line["source"], "sideways").status_code == 400
-    url = reverse("lineage", args=["dataset_version", line["source"].pk])
+    url = reverse("lineage", args=["thing", line["source"].pk])
     assert house.api("viewer").get(url, {"project__team": "1"}).status_code == 400
 
 
@@ -79,21 +79,21 @@ def test_the_number_of_queries_grows_with_depth_not_width(house, line, django_as
     for number in range(50):
         make_artefact(house.project, f"wide-{number}", parents={"dataset": line["source"]})
     with django_assert_max_num_queries(15):
-        selectors.lineage(house.actor("viewer"), "dataset_version", line["source"].pk)
+        selectors.lineage(house.actor("viewer"), "thing", line["source"].pk)
 
 
 def test_the_page_draws_columns_from_sources_to_products(house, line):
-    graph = layered(selectors.lineage(house.actor("viewer"), "model_version", line["model"].pk))
+    graph = layered(selectors.lineage(house.actor("viewer"), "plan", line["model"].pk))
     at = {box.artefact.name: box.x for box in graph["boxes"]}
     assert at["source"] < at["clean"] < at["model"] < at["answer"]
-    url = reverse("core:lineage_detail", args=[house.project.slug, "model_version", line["model"].pk])
+    url = reverse("core:lineage_detail", args=[house.project.slug, "plan", line["model"].pk])
     html = house.client("viewer").get(url).content.decode()
     assert all(name in html for name in at)
 
 
 @pytest.mark.parametrize(("part", "status"), [("stranger", 404), (None, 302)])
 def test_others_may_not_open_the_page(house, line, part, status):
-    url = reverse("core:lineage_detail", args=[house.project.slug, "model_version", line["model"].pk])
+    url = reverse("core:lineage_detail", args=[house.project.slug, "plan", line["model"].pk])
     assert house.client(part).get(url).status_code == status
 
 
@@ -101,4 +101,4 @@ def test_the_list_shows_the_newest_first(house, line):
     url = reverse("core:artefact_list", args=[house.project.slug])
     answer = house.client("viewer").get(url)
     assert answer.context["rows"][0]["artefact"].name == "answer"
-    assert len(house.client("viewer").get(url, {"type": "evaluation"}).context["rows"]) == 1
+    assert len(house.client("viewer").get(url, {"type": "verdict"}).context["rows"]) == 1

@@ -73,7 +73,7 @@ def test_only_what_differs_is_returned(house):
 
 
 def test_every_type_comes_back_as_its_type(house):
-    made = make_artefact(house.project)
+    made = make_artefact(house.project, type="dataset_version")
     form = filled(
         house,
         dataset=str(made.pk),
@@ -142,7 +142,9 @@ def test_an_upload_of_another_project_is_not_found(house):
 
 
 def test_artefacts_of_another_project_are_neither_offered_nor_taken(house):
-    mine, theirs = make_artefact(house.project, "mine"), make_artefact(house.other_project, "theirs")
+    mine, theirs = [
+        make_artefact(p, n, "dataset_version") for p, n in ((house.project, "mine"), (house.other_project, "theirs"))
+    ]
     form = filled(house, dataset=str(theirs.pk))
     html = str(form["dataset"])
     assert "mine" in html

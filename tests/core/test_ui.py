@@ -71,7 +71,7 @@ def test_the_title_stands_twice() -> None:
 def test_what_people_wrote_is_escaped() -> None:
     evil = "<script>alert(1)</script>"
     for piece in ("ui/copy.html", "ui/snippet.html", "ui/empty.html", "ui/notice.html", "ui/stat.html"):
-        html = Template('{% include piece with text=evil code=evil title=evil label=evil value=evil %}').render(
+        html = Template("{% include piece with text=evil code=evil title=evil label=evil value=evil %}").render(
             Context({"piece": piece, "evil": evil})
         )
         assert evil not in html
