@@ -71,7 +71,9 @@ def run(io: RunIO) -> int:
     except MemoryError:
         io.emit("error", **errors.OutOfMemory().as_event())
         return OUT_OF_MEMORY_EXIT
-    except Exception as error:  # the job runner is one of the two catchers: what comes here is a bug and is shown as one
+    except (
+        Exception
+    ) as error:  # the job runner is one of the two catchers: what comes here is a bug and is shown as one
         traceback.print_exc()
         with contextlib.suppress(OSError):
             io.emit("error", **_as_event(error))

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class GpucloudConfig(AppConfig):
@@ -6,7 +7,15 @@ class GpucloudConfig(AppConfig):
     label = "gpucloud"
 
     def ready(self) -> None:
+        from apps.core import navigation
         from apps.gpucloud.handlers import register
-        from apps.gpucloud.jobs import GpucloudHandler
+        from apps.gpucloud.jobs import GpucloudHandler, find_jobs
 
         register(GpucloudHandler())
+        navigation.register(
+            area="gpucloud", label=_("GPU Cloud"), url_name="gpucloud:node_list", icon="server", order=80
+        )
+        navigation.register(
+            area="jobs", label=_("Jobs"), url_name="gpucloud:job_list", icon="list-checks", order=10, tool=True
+        )
+        navigation.register_search("jobs", find_jobs)

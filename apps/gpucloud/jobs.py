@@ -1,8 +1,14 @@
-"""What becomes of the results of gpucloud's own kinds."""
+"""What becomes of the results of gpucloud's own kinds, and what search finds of jobs."""
 
 from typing import Any
 
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from apps.core.access import Actor
+from apps.core.models import Project
 from apps.core.services import register_artefact
+from apps.gpucloud import selectors
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Job
 
@@ -26,3 +32,9 @@ class GpucloudHandler(Handler):
             )
             outputs[name] = {"type": artefact.type, "id": str(artefact.pk), "name": artefact.name}
         return outputs
+
+
+def find_jobs(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
+    """Jobs whose name, kind or id fits, newest first."""
+    found = selectors.filter_jobs(selectors.list_jobs(actor, project), query=query)[:8]
+    return [(str(job), reverse("gpucloud:job_detail", args=[project.slug, job.pk]), _("Job")) for job in found]

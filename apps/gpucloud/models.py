@@ -58,9 +58,7 @@ class Accelerator(models.Model):
     seen_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["node", "vendor", "index"], name="accelerator_once")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["node", "vendor", "index"], name="accelerator_once")]
 
 
 class JobState(models.TextChoices):
@@ -124,9 +122,7 @@ class Job(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["project", "-created_at"], name="job_project_created"),
-            models.Index(
-                fields=["-priority", "queued_at"], name="job_waiting", condition=Q(state=JobState.QUEUED)
-            ),
+            models.Index(fields=["-priority", "queued_at"], name="job_waiting", condition=Q(state=JobState.QUEUED)),
         ]
 
     def __str__(self) -> str:
@@ -216,9 +212,7 @@ class Lease(models.Model):
                 condition=Q(released_at__isnull=True, accelerator__isnull=False),
             )
         ]
-        indexes: ClassVar = [
-            models.Index(fields=["node"], name="lease_live", condition=Q(released_at__isnull=True))
-        ]
+        indexes: ClassVar = [models.Index(fields=["node"], name="lease_live", condition=Q(released_at__isnull=True))]
 
 
 class Checkpoint(models.Model):

@@ -29,9 +29,9 @@ class JobsPill extends HTMLElement {
     let running = false;
     try {
       const project = encodeURIComponent(this.dataset.project ?? "");
-      const { results } = await getJson<{ results: Job[] }>(`/api/v1/jobs/?project=${project}&active=true&page_size=${MOST}`);
-      this.show(results.filter((job) => !job.service));
-      running = results.some((job) => !job.service);
+      const { results } = await getJson<{ results: Job[] }>(`/api/v1/jobs/?project=${project}&active=true&service=false&limit=${MOST}`);
+      this.show(results);
+      running = results.length > 0;
     } catch {
       this.replaceChildren();
     }

@@ -12,12 +12,16 @@ from workers.errors import InvalidInput
 from workers.words import marked as _
 
 TABLE_MARK = "NVIDIA-SMI "
-NAME_ROW = re.compile(r"^\|\s+(?P<index>\d+)\s+(?P<name>\S.*?)\s{2,}(?:(?:On|Off|N/A|WDDM|TCC|MCDM)\s+)?\|\s*(?P<bus>[0-9A-Fa-f]+:[0-9A-Fa-f:.]+)")
+NAME_ROW = re.compile(
+    r"^\|\s+(?P<index>\d+)\s+(?P<name>\S.*?)\s{2,}(?:(?:On|Off|N/A|WDDM|TCC|MCDM)\s+)?\|\s*(?P<bus>[0-9A-Fa-f]+:[0-9A-Fa-f:.]+)"
+)
 USE_ROW = re.compile(
     r"^\|\s*(?:N/A|\d+%|ERR!)\s+(?P<temperature>\S+?)C?\s+P?\S+\s+(?P<power>\S+?)W?\s*/\s*\S+\s*\|"
     r"\s*(?P<used>\d+)MiB\s*/\s*(?P<total>\d+)MiB\s*\|\s*(?P<use>\S+)"
 )
-PROCESS_ROW = re.compile(r"^\|\s+(?P<index>\d+)\s+\S+\s+\S+\s+(?P<pid>\d+)\s+\S+\s+(?P<name>\S.*?)\s+(?P<memory>\d+)MiB\s*\|")
+PROCESS_ROW = re.compile(
+    r"^\|\s+(?P<index>\d+)\s+\S+\s+\S+\s+(?P<pid>\d+)\s+\S+\s+(?P<name>\S.*?)\s+(?P<memory>\d+)MiB\s*\|"
+)
 BANNER = re.compile(r"^#{20,}\n((?:# .*\n)+)#{20,}\n", re.MULTILINE)
 CSV_NAME = re.compile(r"[\w.]+(?: \[.+\])?")
 XML_BYTES_MAX = 16 << 20
@@ -73,7 +77,12 @@ def _from_xml(text: str) -> list[Device]:
 
 
 def _gpu(gpu: ElementTree.Element, index: int, driver: str | None) -> Device:
-    power = ("gpu_power_readings/power_draw", "gpu_power_readings/instant_power_draw", "gpu_power_readings/average_power_draw", "power_readings/power_draw")
+    power = (
+        "gpu_power_readings/power_draw",
+        "gpu_power_readings/instant_power_draw",
+        "gpu_power_readings/average_power_draw",
+        "power_readings/power_draw",
+    )
     uncorrected = whole(gpu.findtext("ecc_errors/volatile/dram_uncorrectable"))
     pending = _said(gpu.findtext("remapped_rows/remapped_row_failure"))
     return Device(
@@ -89,7 +98,11 @@ def _gpu(gpu: ElementTree.Element, index: int, driver: str | None) -> Device:
         health="ecc_errors" if uncorrected else "memory_failure" if pending == "Yes" else "ok",
         driver=driver,
         processes=[
-            {"pid": whole(row.findtext("pid")), "name": row.findtext("process_name"), "memory_mib": whole(row.findtext("used_memory"))}
+            {
+                "pid": whole(row.findtext("pid")),
+                "name": row.findtext("process_name"),
+                "memory_mib": whole(row.findtext("used_memory")),
+            }
             for row in gpu.findall("processes/process_info")
         ],
     )
@@ -98,7 +111,9 @@ def _gpu(gpu: ElementTree.Element, index: int, driver: str | None) -> Device:
 def _from_csv(text: str) -> list[Device]:
     rows = list(csv.reader(io.StringIO(text.strip()), skipinitialspace=True))
     names = [name.partition(" [")[0] for name in rows[0]]
-    return [_csv_device(dict(zip(names, row, strict=False)), index) for index, row in enumerate(rows[1:]) if len(row) > 1]
+    return [
+        _csv_device(dict(zip(names, row, strict=False)), index) for index, row in enumerate(rows[1:]) if len(row) > 1
+    ]
 
 
 def _csv_device(row: dict[str, str], position: int) -> Device:
@@ -124,7 +139,13 @@ def _from_table(text: str) -> list[Device]:
     for line in text.splitlines():
         if (found := NAME_ROW.match(line)) and "MiB" not in line:
             devices.append(
-                Device("nvidia", int(found["index"]), model=found["name"], health="ok", driver=driver[1] if driver else None)
+                Device(
+                    "nvidia",
+                    int(found["index"]),
+                    model=found["name"],
+                    health="ok",
+                    driver=driver[1] if driver else None,
+                )
             )
         elif devices and (found := USE_ROW.match(line)) and devices[-1].memory_total_mib is None:
             devices[-1].temperature_c = number(found["temperature"])
@@ -134,7 +155,9 @@ def _from_table(text: str) -> list[Device]:
         elif found := PROCESS_ROW.match(line):
             for device in devices:
                 if device.index == int(found["index"]):
-                    device.processes.append({"pid": int(found["pid"]), "name": found["name"], "memory_mib": int(found["memory"])})
+                    device.processes.append(
+                        {"pid": int(found["pid"]), "name": found["name"], "memory_mib": int(found["memory"])}
+                    )
     return devices
 
 

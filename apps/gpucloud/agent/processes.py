@@ -74,7 +74,9 @@ def new_launch(directory: Path) -> str | None:
     return launch
 
 
-def start_supervisor(directory: Path, spec: Spec, launch: str, run_secrets: dict[str, str]) -> "subprocess.Popen[bytes]":
+def start_supervisor(
+    directory: Path, spec: Spec, launch: str, run_secrets: dict[str, str]
+) -> "subprocess.Popen[bytes]":
     """In a session of its own, so that it outlives the agent. Call from the main thread."""
     with open(directory / "supervisor.log", "ab") as output:
         process = subprocess.Popen(

@@ -158,7 +158,9 @@ class Run:
         if isinstance(error, AifsError):
             why = reason(error.code, error.message, error.hint, **error.data)
         else:
-            why = reason("prepare_failed", _("The inputs could not be brought to the node: %(error)s"), error=str(error)[:500])
+            why = reason(
+                "prepare_failed", _("The inputs could not be brought to the node: %(error)s"), error=str(error)[:500]
+            )
         attempts.close_failed(self.claim, why, {}, again=not isinstance(error, AifsError))
         self.done = True
 
@@ -203,7 +205,9 @@ class Run:
 
     def _store_one_by_one(self, batch: Batch) -> None:
         offsets = (batch.events_offset, batch.output_offset)
-        parts = [Batch([event], [], *offsets) for event in batch.events] + [Batch([], [line], *offsets) for line in batch.output]
+        parts = [Batch([event], [], *offsets) for event in batch.events] + [
+            Batch([], [line], *offsets) for line in batch.output
+        ]
         for part in [*parts, Batch([], [], *offsets)]:
             try:
                 store_batch(self.claim, part)
@@ -223,7 +227,9 @@ class Run:
         if behind <= BACKLOG_BYTES:
             return []
         self.output.offset += behind - BACKLOG_BYTES // 8
-        return [f"… {behind - BACKLOG_BYTES // 8} bytes of output are only in {self.output.path.name} of the run directory …"]
+        return [
+            f"… {behind - BACKLOG_BYTES // 8} bytes of output are only in {self.output.path.name} of the run directory …"
+        ]
 
     def _note(self, event: dict[str, Any]) -> None:
         if event["type"] == "error":
@@ -240,7 +246,9 @@ class Run:
         elif event["type"] == "checkpoint":
             step = int(event["step"])
             work = self.transfers.submit(_with_retries, storage().put_checkpoint, self.claim.job_id, step, path)
-            self.uploads.append((work, lambda manifest: self._register_checkpoint(step, manifest, event.get("values") or {})))
+            self.uploads.append(
+                (work, lambda manifest: self._register_checkpoint(step, manifest, event.get("values") or {}))
+            )
         else:
             work = self.transfers.submit(_with_retries, storage().put_tree, path)
             self.uploads.append((work, lambda manifest: self._note_output(event, manifest)))
@@ -279,7 +287,9 @@ class Run:
         if isinstance(error, AifsError):
             self.refused = reason(error.code, error.message, error.hint, **error.data)
         else:
-            self.refused = reason("storage_failed", _("The results could not be stored: %(error)s"), error=str(error)[:500])
+            self.refused = reason(
+                "storage_failed", _("The results could not be stored: %(error)s"), error=str(error)[:500]
+            )
 
     # --- ends
 

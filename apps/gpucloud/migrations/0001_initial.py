@@ -8,246 +8,405 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('core', '0001_initial'),
+        ("core", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Accelerator',
+            name="Accelerator",
             fields=[
-                ('id', models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('vendor', models.CharField(max_length=20)),
-                ('index', models.IntegerField()),
-                ('uuid', models.CharField(blank=True, max_length=100)),
-                ('model', models.CharField(max_length=120)),
-                ('memory_total_mib', models.IntegerField(null=True)),
-                ('memory_used_mib', models.IntegerField(null=True)),
-                ('utilisation_pct', models.FloatField(null=True)),
-                ('temperature_c', models.FloatField(null=True)),
-                ('power_w', models.FloatField(null=True)),
-                ('health', models.CharField(default='ok', max_length=40)),
-                ('driver', models.CharField(blank=True, max_length=60)),
-                ('seen_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("vendor", models.CharField(max_length=20)),
+                ("index", models.IntegerField()),
+                ("uuid", models.CharField(blank=True, max_length=100)),
+                ("model", models.CharField(max_length=120)),
+                ("memory_total_mib", models.IntegerField(null=True)),
+                ("memory_used_mib", models.IntegerField(null=True)),
+                ("utilisation_pct", models.FloatField(null=True)),
+                ("temperature_c", models.FloatField(null=True)),
+                ("power_w", models.FloatField(null=True)),
+                ("health", models.CharField(default="ok", max_length=40)),
+                ("driver", models.CharField(blank=True, max_length=60)),
+                ("seen_at", models.DateTimeField(auto_now=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.IntegerField()),
-                ('fence', models.BigIntegerField()),
-                ('state', models.CharField(choices=[('assigned', 'Assigned'), ('preparing', 'Preparing'), ('running', 'Running'), ('finishing', 'Finishing'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('lost', 'Lost')], default='assigned', max_length=20)),
-                ('reason', models.JSONField(blank=True, default=dict)),
-                ('run_dir', models.CharField(blank=True, max_length=500)),
-                ('events_offset', models.BigIntegerField(default=0)),
-                ('output_offset', models.BigIntegerField(default=0)),
-                ('exit_code', models.IntegerField(null=True)),
-                ('outputs', models.JSONField(blank=True, default=dict)),
-                ('result', models.JSONField(blank=True, default=dict)),
-                ('peak_memory_mib', models.IntegerField(null=True)),
-                ('cpu_s', models.FloatField(null=True)),
-                ('resumed_from_step', models.BigIntegerField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("number", models.IntegerField()),
+                ("fence", models.BigIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("assigned", "Assigned"),
+                            ("preparing", "Preparing"),
+                            ("running", "Running"),
+                            ("finishing", "Finishing"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                            ("lost", "Lost"),
+                        ],
+                        default="assigned",
+                        max_length=20,
+                    ),
+                ),
+                ("reason", models.JSONField(blank=True, default=dict)),
+                ("run_dir", models.CharField(blank=True, max_length=500)),
+                ("events_offset", models.BigIntegerField(default=0)),
+                ("output_offset", models.BigIntegerField(default=0)),
+                ("exit_code", models.IntegerField(null=True)),
+                ("outputs", models.JSONField(blank=True, default=dict)),
+                ("result", models.JSONField(blank=True, default=dict)),
+                ("peak_memory_mib", models.IntegerField(null=True)),
+                ("cpu_s", models.FloatField(null=True)),
+                ("resumed_from_step", models.BigIntegerField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Node',
+            name="Node",
             fields=[
-                ('id', models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('pool', models.CharField(default='default', max_length=60)),
-                ('labels', models.JSONField(blank=True, default=dict)),
-                ('state', models.CharField(choices=[('ready', 'Ready'), ('cordoned', 'Cordoned'), ('draining', 'Draining'), ('lost', 'Lost')], default='ready', max_length=20)),
-                ('cpus', models.IntegerField(default=0)),
-                ('memory_mib', models.IntegerField(default=0)),
-                ('disk_free_mib', models.BigIntegerField(default=0)),
-                ('load', models.FloatField(default=0)),
-                ('agent_id', models.UUIDField(null=True)),
-                ('heartbeat_at', models.DateTimeField(null=True)),
-                ('joined_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("pool", models.CharField(default="default", max_length=60)),
+                ("labels", models.JSONField(blank=True, default=dict)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("ready", "Ready"),
+                            ("cordoned", "Cordoned"),
+                            ("draining", "Draining"),
+                            ("lost", "Lost"),
+                        ],
+                        default="ready",
+                        max_length=20,
+                    ),
+                ),
+                ("cpus", models.IntegerField(default=0)),
+                ("memory_mib", models.IntegerField(default=0)),
+                ("disk_free_mib", models.BigIntegerField(default=0)),
+                ("load", models.FloatField(default=0)),
+                ("agent_id", models.UUIDField(null=True)),
+                ("heartbeat_at", models.DateTimeField(null=True)),
+                ("joined_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=60)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('params', models.JSONField(default=dict)),
-                ('resources', models.JSONField(default=dict)),
-                ('seed', models.IntegerField(default=42)),
-                ('priority', models.IntegerField(default=0)),
-                ('service', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('scheduled', 'Scheduled'), ('preparing', 'Preparing'), ('running', 'Running'), ('paused', 'Paused'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=20)),
-                ('reason', models.JSONField(blank=True, default=dict)),
-                ('progress', models.JSONField(blank=True, default=dict)),
-                ('metrics', models.JSONField(blank=True, default=dict)),
-                ('result', models.JSONField(blank=True, default=dict)),
-                ('outputs', models.JSONField(blank=True, default=dict)),
-                ('max_attempts', models.IntegerField(default=3)),
-                ('attempt_count', models.IntegerField(default=0)),
-                ('failures', models.IntegerField(default=0)),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('restarted_at', models.DateTimeField(blank=True, null=True)),
-                ('last_seq', models.BigIntegerField(default=0)),
-                ('cancel_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('queued_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('after', models.ManyToManyField(blank=True, related_name='before', to='gpucloud.job')),
-                ('cloned_from', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='clones', to='gpucloud.job')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='jobs', to='core.project')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("kind", models.CharField(max_length=60)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("params", models.JSONField(default=dict)),
+                ("resources", models.JSONField(default=dict)),
+                ("seed", models.IntegerField(default=42)),
+                ("priority", models.IntegerField(default=0)),
+                ("service", models.BooleanField(default=False)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("scheduled", "Scheduled"),
+                            ("preparing", "Preparing"),
+                            ("running", "Running"),
+                            ("paused", "Paused"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=20,
+                    ),
+                ),
+                ("reason", models.JSONField(blank=True, default=dict)),
+                ("progress", models.JSONField(blank=True, default=dict)),
+                ("metrics", models.JSONField(blank=True, default=dict)),
+                ("result", models.JSONField(blank=True, default=dict)),
+                ("outputs", models.JSONField(blank=True, default=dict)),
+                ("max_attempts", models.IntegerField(default=3)),
+                ("attempt_count", models.IntegerField(default=0)),
+                ("failures", models.IntegerField(default=0)),
+                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("restarted_at", models.DateTimeField(blank=True, null=True)),
+                ("last_seq", models.BigIntegerField(default=0)),
+                ("cancel_requested_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("queued_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("after", models.ManyToManyField(blank=True, related_name="before", to="gpucloud.job")),
+                (
+                    "cloned_from",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="clones",
+                        to="gpucloud.job",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="jobs", to="core.project"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Checkpoint',
+            name="Checkpoint",
             fields=[
-                ('id', models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('step', models.BigIntegerField()),
-                ('manifest', models.JSONField(default=dict)),
-                ('size_bytes', models.BigIntegerField(default=0)),
-                ('values', models.JSONField(default=dict)),
-                ('broken_at', models.DateTimeField(null=True)),
-                ('deleted_at', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='checkpoints', to='gpucloud.attempt')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='checkpoints', to='gpucloud.job')),
+                (
+                    "id",
+                    models.UUIDField(default=apps.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("step", models.BigIntegerField()),
+                ("manifest", models.JSONField(default=dict)),
+                ("size_bytes", models.BigIntegerField(default=0)),
+                ("values", models.JSONField(default=dict)),
+                ("broken_at", models.DateTimeField(null=True)),
+                ("deleted_at", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="checkpoints", to="gpucloud.attempt"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="checkpoints", to="gpucloud.job"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='job',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='gpucloud.job'),
+            model_name="attempt",
+            name="job",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="gpucloud.job"
+            ),
         ),
         migrations.CreateModel(
-            name='JobEvent',
+            name="JobEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.BigIntegerField()),
-                ('type', models.CharField(max_length=20)),
-                ('data', models.JSONField(default=dict)),
-                ('at', models.DateTimeField()),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='gpucloud.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.BigIntegerField()),
+                ("type", models.CharField(max_length=20)),
+                ("data", models.JSONField(default=dict)),
+                ("at", models.DateTimeField()),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="gpucloud.job"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='JobInput',
+            name="JobInput",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('artefact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='used_by', to='core.artefact')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inputs', to='gpucloud.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=60)),
+                (
+                    "artefact",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="used_by", to="core.artefact"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="inputs", to="gpucloud.job"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LogChunk',
+            name="LogChunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('first_line', models.BigIntegerField()),
-                ('lines', models.IntegerField()),
-                ('text', models.TextField()),
-                ('last_seq', models.BigIntegerField()),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='gpucloud.attempt')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='log_chunks', to='gpucloud.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("first_line", models.BigIntegerField()),
+                ("lines", models.IntegerField()),
+                ("text", models.TextField()),
+                ("last_seq", models.BigIntegerField()),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="gpucloud.attempt"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="log_chunks", to="gpucloud.job"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='MetricChunk',
+            name="MetricChunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('first_step', models.BigIntegerField()),
-                ('steps', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
-                ('values', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
-                ('times', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
-                ('last_seq', models.BigIntegerField()),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='gpucloud.attempt')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='metric_chunks', to='gpucloud.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100)),
+                ("first_step", models.BigIntegerField()),
+                ("steps", django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ("values", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                ("times", django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                ("last_seq", models.BigIntegerField()),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="gpucloud.attempt"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="metric_chunks", to="gpucloud.job"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cpus', models.IntegerField(default=0)),
-                ('memory_mib', models.IntegerField(default=0)),
-                ('fence', models.BigIntegerField()),
-                ('expires_at', models.DateTimeField()),
-                ('released_at', models.DateTimeField(null=True)),
-                ('accelerator', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='leases', to='gpucloud.accelerator')),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leases', to='gpucloud.attempt')),
-                ('node', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leases', to='gpucloud.node')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("cpus", models.IntegerField(default=0)),
+                ("memory_mib", models.IntegerField(default=0)),
+                ("fence", models.BigIntegerField()),
+                ("expires_at", models.DateTimeField()),
+                ("released_at", models.DateTimeField(null=True)),
+                (
+                    "accelerator",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="leases",
+                        to="gpucloud.accelerator",
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="leases", to="gpucloud.attempt"
+                    ),
+                ),
+                (
+                    "node",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="leases", to="gpucloud.node"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='attempt',
-            name='node',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='gpucloud.node'),
+            model_name="attempt",
+            name="node",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="attempts", to="gpucloud.node"
+            ),
         ),
         migrations.AddField(
-            model_name='accelerator',
-            name='node',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='accelerators', to='gpucloud.node'),
+            model_name="accelerator",
+            name="node",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="accelerators", to="gpucloud.node"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['project', '-created_at'], name='job_project_created'),
+            model_name="job",
+            index=models.Index(fields=["project", "-created_at"], name="job_project_created"),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['-priority', 'queued_at'], name='job_waiting'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state", "queued")), fields=["-priority", "queued_at"], name="job_waiting"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='checkpoint',
-            constraint=models.UniqueConstraint(fields=('job', 'step'), name='checkpoint_step_once'),
+            model_name="checkpoint",
+            constraint=models.UniqueConstraint(fields=("job", "step"), name="checkpoint_step_once"),
         ),
         migrations.AddConstraint(
-            model_name='jobevent',
-            constraint=models.UniqueConstraint(fields=('job', 'seq'), name='job_event_seq_once'),
+            model_name="jobevent",
+            constraint=models.UniqueConstraint(fields=("job", "seq"), name="job_event_seq_once"),
         ),
         migrations.AddConstraint(
-            model_name='jobinput',
-            constraint=models.UniqueConstraint(fields=('job', 'name'), name='job_input_once'),
+            model_name="jobinput",
+            constraint=models.UniqueConstraint(fields=("job", "name"), name="job_input_once"),
         ),
         migrations.AddConstraint(
-            model_name='logchunk',
-            constraint=models.UniqueConstraint(fields=('job', 'first_line'), name='log_first_line_once'),
+            model_name="logchunk",
+            constraint=models.UniqueConstraint(fields=("job", "first_line"), name="log_first_line_once"),
         ),
         migrations.AddIndex(
-            model_name='metricchunk',
-            index=models.Index(fields=['job', 'name', 'first_step'], name='metric_job_name_step'),
+            model_name="metricchunk",
+            index=models.Index(fields=["job", "name", "first_step"], name="metric_job_name_step"),
         ),
         migrations.AddIndex(
-            model_name='lease',
-            index=models.Index(condition=models.Q(('released_at__isnull', True)), fields=['node'], name='lease_live'),
+            model_name="lease",
+            index=models.Index(condition=models.Q(("released_at__isnull", True)), fields=["node"], name="lease_live"),
         ),
         migrations.AddConstraint(
-            model_name='lease',
-            constraint=models.UniqueConstraint(condition=models.Q(('accelerator__isnull', False), ('released_at__isnull', True)), fields=('accelerator',), name='lease_accelerator_once'),
+            model_name="lease",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("accelerator__isnull", False), ("released_at__isnull", True)),
+                fields=("accelerator",),
+                name="lease_accelerator_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('job', 'number'), name='attempt_number_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("job", "number"), name="attempt_number_once"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('fence',), name='attempt_fence_once'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("fence",), name="attempt_fence_once"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['assigned', 'preparing', 'running', 'finishing'])), fields=('job',), name='attempt_one_active'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["assigned", "preparing", "running", "finishing"])),
+                fields=("job",),
+                name="attempt_one_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='accelerator',
-            constraint=models.UniqueConstraint(fields=('node', 'vendor', 'index'), name='accelerator_once'),
+            model_name="accelerator",
+            constraint=models.UniqueConstraint(fields=("node", "vendor", "index"), name="accelerator_once"),
         ),
     ]

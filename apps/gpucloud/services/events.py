@@ -50,7 +50,9 @@ def store_batch(claim: Claim, batch: Batch) -> None:
         type = event.get("type")
         if type == "metric":
             for name, value in (event.get("values") or {}).items():
-                metrics[str(name)[:100]].append((int(event.get("step") or 0), float("nan") if value is None else value, event["t"]))
+                metrics[str(name)[:100]].append(
+                    (int(event.get("step") or 0), float("nan") if value is None else value, event["t"])
+                )
         elif type == "log":
             lines.append({name: event.get(name) for name in ("t", "level", "message", "data")})
         elif type == "progress":
@@ -131,7 +133,8 @@ def _append_metrics(job: Job, attempt: Attempt, metrics: dict[str, list[tuple[in
             _extend_chunk(chunk.pk, points[:room], job.last_seq)
             points = points[room:]
         MetricChunk.objects.bulk_create(
-            _new_chunk(job, attempt, name, points[start : start + POINTS_MAX]) for start in range(0, len(points), POINTS_MAX)
+            _new_chunk(job, attempt, name, points[start : start + POINTS_MAX])
+            for start in range(0, len(points), POINTS_MAX)
         )
 
 
@@ -168,7 +171,12 @@ def _append_lines(job: Job, attempt: Attempt, lines: list[dict[str, Any]]) -> No
             )
         elif texts:
             LogChunk.objects.create(
-                job=job, attempt=attempt, first_line=number, lines=len(texts), text="".join(texts), last_seq=job.last_seq
+                job=job,
+                attempt=attempt,
+                first_line=number,
+                lines=len(texts),
+                text="".join(texts),
+                last_seq=job.last_seq,
             )
 
     for line in lines:
@@ -202,4 +210,3 @@ def clean(value: Any) -> Any:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-

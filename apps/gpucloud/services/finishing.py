@@ -33,7 +33,9 @@ def finish_attempt(attempt_id: UUID | str) -> bool:
     except Exception as error:  # a bug in a handler: shown as one, and never an endless loop
         log.exception("finish of attempt %s failed", attempt_id)
         text = f"{type(error).__name__}: {error}"[:500]
-        return _refuse(attempt_id, fence, reason("finish_failed", _("The results could not be registered: %(error)s"), error=text))
+        return _refuse(
+            attempt_id, fence, reason("finish_failed", _("The results could not be registered: %(error)s"), error=text)
+        )
 
 
 @transaction.atomic

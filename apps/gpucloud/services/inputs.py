@@ -32,7 +32,11 @@ def check_params(kind: Kind, params: dict[str, Any]) -> Params:
 def wrong_fields(errors: list[dict[str, Any]]) -> InvalidInput:
     first = errors[0]
     return InvalidInput(
-        _("%(field)s: %(problem)s"), field=first["field"], problem=first["message"], errors=errors, code="invalid_params"
+        _("%(field)s: %(problem)s"),
+        field=first["field"],
+        problem=first["message"],
+        errors=errors,
+        code="invalid_params",
     )
 
 
@@ -40,7 +44,12 @@ def check_resources(wanted: dict[str, Any]) -> Resources:
     """Raises InvalidInput for names, types and sizes that no node could mean."""
     unknown = sorted(set(wanted) - set(Resources.__dataclass_fields__))
     if unknown:
-        raise wrong_fields([{"field": f"resources.{name}", "message": "Unknown resource", "type": "extra", "data": {}} for name in unknown])
+        raise wrong_fields(
+            [
+                {"field": f"resources.{name}", "message": "Unknown resource", "type": "extra", "data": {}}
+                for name in unknown
+            ]
+        )
     try:
         resources = _resources.validate_python(wanted)
     except ValidationError as error:
@@ -48,11 +57,15 @@ def check_resources(wanted: dict[str, Any]) -> Resources:
     for name, (low, high) in RESOURCE_LIMITS.items():
         if not low <= getattr(resources, name) <= high:
             message = f"Input should be between {low} and {high}"
-            raise wrong_fields([{"field": f"resources.{name}", "message": message, "type": "range", "data": {"ge": low, "le": high}}])
+            raise wrong_fields(
+                [{"field": f"resources.{name}", "message": message, "type": "range", "data": {"ge": low, "le": high}}]
+            )
     return resources
 
 
-def resolve_inputs(actor: Actor, project: Project, kind: Kind, params: Params) -> tuple[dict[str, Any], dict[str, Artefact]]:
+def resolve_inputs(
+    actor: Actor, project: Project, kind: Kind, params: Params
+) -> tuple[dict[str, Any], dict[str, Artefact]]:
     """Parameters as stored (references replaced by ids) and the artefacts they point at, by field."""
     stored = params.model_dump(mode="json")
     found: dict[str, Artefact] = {}

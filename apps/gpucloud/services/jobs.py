@@ -78,7 +78,9 @@ def submit_job(
             created_by=actor.user if actor.is_authenticated else None,
             cloned_from=cloned_from,
         )
-        JobInput.objects.bulk_create(JobInput(job=job, name=field, artefact=artefact) for field, artefact in inputs.items())
+        JobInput.objects.bulk_create(
+            JobInput(job=job, name=field, artefact=artefact) for field, artefact in inputs.items()
+        )
         job.after.set(_same_project(project, after))
         change_state(job, JobState.QUEUED)
         record_audit(actor, "job.submit", job, kind=kind)

@@ -16,7 +16,9 @@ DEVICE_FIELDS = (
 
 
 @transaction.atomic
-def register_node(name: str, pool: str, agent_id: uuid.UUID, machine: dict[str, Any], devices: list[dict[str, Any]]) -> Node:
+def register_node(
+    name: str, pool: str, agent_id: uuid.UUID, machine: dict[str, Any], devices: list[dict[str, Any]]
+) -> Node:
     """A new agent speaks for the node from now on; one that spoke before it finds itself replaced at its next heartbeat."""
     node, _created = Node.objects.get_or_create(name=name, defaults={"pool": pool})
     Node.objects.filter(pk=node.pk).update(pool=pool, agent_id=agent_id, heartbeat_at=Now(), **machine)

@@ -53,7 +53,10 @@ class Room:
         return (
             wanted.cpus <= self.total_cpus
             and wanted.memory_mib <= self.total_memory_mib
-            and (not wanted.accelerators or any(self.total_devices.get(name, 0) >= wanted.accelerators for name in vendors))
+            and (
+                not wanted.accelerators
+                or any(self.total_devices.get(name, 0) >= wanted.accelerators for name in vendors)
+            )
         )
 
     def take(self, wanted: Resources, devices: list[Device]) -> None:
@@ -82,7 +85,9 @@ def keep_a_node(job_id: UUID, wanted: Resources, rooms: Iterable[Room]) -> None:
 def why_waiting(wanted: Resources, rooms: list[Room]) -> Reason:
     """In words, why a job that did not fit waits."""
     if not rooms:
-        return reason("no_node", _("No node is ready. It starts as soon as one is."), _("Ask an operator to look at the nodes."))
+        return reason(
+            "no_node", _("No node is ready. It starts as soon as one is."), _("Ask an operator to look at the nodes.")
+        )
     able = [room for room in rooms if room.could_ever(wanted)]
     if able:
         return _why_full(wanted, able)
@@ -109,11 +114,18 @@ def why_waiting(wanted: Resources, rooms: list[Room]) -> Reason:
 
 def _why_full(wanted: Resources, able: list[Room]) -> Reason:
     hint = _("It starts by itself when other jobs end.")
-    if wanted.accelerators and all(room.choose(Resources(0, 0, wanted.accelerators, wanted.vendor)) is None for room in able):
+    if wanted.accelerators and all(
+        room.choose(Resources(0, 0, wanted.accelerators, wanted.vendor)) is None for room in able
+    ):
         return reason(
             "accelerators_busy", _("Waits for %(accelerators)s free accelerators; other jobs use them."), hint,
             accelerators=wanted.accelerators, vendor=wanted.vendor,
         )  # fmt: skip
     if all(wanted.memory_mib > room.memory_mib for room in able):
-        return reason("memory_busy", _("Waits for %(memory_mib)s MiB of free memory; other jobs use it."), hint, memory_mib=wanted.memory_mib)
+        return reason(
+            "memory_busy",
+            _("Waits for %(memory_mib)s MiB of free memory; other jobs use it."),
+            hint,
+            memory_mib=wanted.memory_mib,
+        )
     return reason("cores_busy", _("Waits for %(cpus)s free cores; other jobs use them."), hint, cpus=wanted.cpus)

@@ -52,7 +52,10 @@ class Clock:
     def trusts(self, database_now: datetime, database_started: datetime) -> bool:
         """False for one lease after the database came back or its clock jumped: the agents had no chance to renew."""
         now = time.monotonic()
-        if self.last and abs((database_now - self.last[1]).total_seconds() - (now - self.last[0])) > settings.AIFS_LEASE_S / 2:
+        if (
+            self.last
+            and abs((database_now - self.last[1]).total_seconds() - (now - self.last[0])) > settings.AIFS_LEASE_S / 2
+        ):
             self.quiet_until = now + settings.AIFS_LEASE_S
         self.last = (now, database_now)
         return now >= self.quiet_until and database_now - database_started > lease_time()
@@ -92,7 +95,9 @@ def expire_leases() -> int:
         attempt.refresh_from_db(fields=["state"])
         if job is None or attempt.state not in Attempt.ACTIVE or not _still_expired(attempt):
             continue
-        why = reason("node_lost", _("Node %(node)s stopped answering; the job goes on elsewhere."), node=attempt.node.name)
+        why = reason(
+            "node_lost", _("Node %(node)s stopped answering; the job goes on elsewhere."), node=attempt.node.name
+        )
         # An attempt that no agent ever took says nothing about the job.
         failed = attempt.state != AttemptState.ASSIGNED
         close_attempt(attempt, AttemptState.LOST, why)
@@ -108,7 +113,9 @@ def _still_expired(attempt: Attempt) -> bool:
 
 def ring_finishers_again(now: datetime) -> None:
     """A finishing attempt whose bell was lost, or whose finisher died, is rung for again."""
-    overdue = Attempt.objects.filter(state=AttemptState.FINISHING, leases__released_at__lt=now - timedelta(seconds=FINISH_AGAIN_S))
+    overdue = Attempt.objects.filter(
+        state=AttemptState.FINISHING, leases__released_at__lt=now - timedelta(seconds=FINISH_AGAIN_S)
+    )
     if int(now.timestamp()) % FINISH_AGAIN_S == 0:
         for attempt_id in overdue.values_list("pk", flat=True).distinct():
             wake_finisher(attempt_id)
@@ -149,7 +156,9 @@ def place_waiting(now: datetime, done: Tick) -> None:
 def rooms_left(now: datetime) -> list[Room]:
     """Every node that takes jobs, with what is free on it."""
     nodes = list(
-        Node.objects.filter(state=NodeState.READY, agent_id__isnull=False, heartbeat_at__gte=now - lease_time()).order_by("name")
+        Node.objects.filter(
+            state=NodeState.READY, agent_id__isnull=False, heartbeat_at__gte=now - lease_time()
+        ).order_by("name")
     )
     used: dict[UUID, list[int]] = defaultdict(lambda: [0, 0])
     taken: set[UUID] = set()
@@ -214,7 +223,12 @@ def assign(job_id: UUID, wanted: Resources, room: Room, devices: list[Device]) -
         return False
     fence = _next_fence()
     attempt = Attempt.objects.create(job=job, number=job.attempt_count + 1, node_id=room.node_id, fence=fence)
-    common: dict[str, Any] = {"attempt": attempt, "node_id": room.node_id, "fence": fence, "expires_at": Now() + lease_time()}
+    common: dict[str, Any] = {
+        "attempt": attempt,
+        "node_id": room.node_id,
+        "fence": fence,
+        "expires_at": Now() + lease_time(),
+    }
     Lease.objects.create(**common, cpus=wanted.cpus, memory_mib=wanted.memory_mib)
     for device in devices:
         Lease.objects.create(**common, accelerator_id=device.id)
@@ -228,5 +242,3 @@ def _next_fence() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT nextval('gpucloud_fence')")
         return int(cursor.fetchone()[0])
-
-

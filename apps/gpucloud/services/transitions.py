@@ -96,10 +96,17 @@ def requeue(job: Job, why: Reason, *, failed: bool, attempt: Attempt | None = No
         end_job(job, JobState.CANCELLED)
         return
     if failed:
-        steady = attempt is not None and attempt.started_at and timezone.now() - attempt.started_at > timedelta(seconds=STEADY_S)
+        steady = (
+            attempt is not None
+            and attempt.started_at
+            and timezone.now() - attempt.started_at > timedelta(seconds=STEADY_S)
+        )
         job.failures = 1 if steady else job.failures + 1
         if job.failures >= job.max_attempts:
-            too_often = {**why, "hint": why["hint"] or _("It was tried as often as allowed. Look at the log, then resume or retry it.")}
+            too_often = {
+                **why,
+                "hint": why["hint"] or _("It was tried as often as allowed. Look at the log, then resume or retry it."),
+            }
             end_job(job, JobState.FAILED, too_often, failures=job.failures)
             return
     pause_s = RETRY_PAUSES_S[min(job.failures, len(RETRY_PAUSES_S)) - 1] if failed else 0

@@ -86,7 +86,9 @@ class _PageBells:
     def _start(self) -> None:
         """A thread does not survive a fork, so every process has its own."""
         self._pid, self._loop, self._wake = os.getpid(), asyncio.new_event_loop(), asyncio.Event()
-        threading.Thread(target=self._loop.run_until_complete, args=[self._run()], name="page-bells", daemon=True).start()
+        threading.Thread(
+            target=self._loop.run_until_complete, args=[self._run()], name="page-bells", daemon=True
+        ).start()
 
     async def _run(self) -> None:
         assert self._wake is not None

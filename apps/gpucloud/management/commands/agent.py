@@ -22,7 +22,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         use_direct_connection()
-        agent = Agent(settings.AIFS_NODE_NAME or socket.gethostname(), settings.AIFS_NODE_POOL, settings.AIFS_HOME / "runs")
+        agent = Agent(
+            settings.AIFS_NODE_NAME or socket.gethostname(), settings.AIFS_NODE_POOL, settings.AIFS_HOME / "runs"
+        )
         signal.signal(signal.SIGTERM, lambda *_: agent.stop())
         signal.signal(signal.SIGINT, lambda *_: agent.stop())
         signal.signal(signal.SIGHUP, lambda *_: agent.hand_over())

@@ -1,0 +1,262 @@
+"""`/api/v1/`: job-kinds, jobs, nodes, accelerators."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any, ClassVar
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.utils.translation import get_language, gettext
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+
+from apps.core.errors import InvalidInput, NotFound
+from apps.core.rest import IdempotentCreate, ReadOnlyProjectViewSet
+from apps.core.rest.filters import StrictFilters, refuse_unknown
+from apps.gpucloud import selectors, serializers, services, shown
+from apps.gpucloud.models import Accelerator, Job, JobState, Node
+from apps.gpucloud.stream import as_seq, follow
+from workers.kinds import Kind, kinds
+
+LINES_MAX = 5_000
+KEEP_ALIVE = ": still here\n\n"
+MARKED = ("title", "description", "unit", "group")
+
+
+class JobFilter(django_filters.FilterSet):
+    state = django_filters.ChoiceFilter(choices=JobState.choices)
+    kind = django_filters.CharFilter(max_length=60)
+    name = django_filters.CharFilter(max_length=200)
+    service = django_filters.BooleanFilter()
+    active = django_filters.BooleanFilter(method="filter_active")
+
+    class Meta:
+        model = Job
+        fields: ClassVar = ["state", "kind", "name", "service"]
+
+    def filter_active(self, jobs: QuerySet[Job], name: str, value: bool) -> QuerySet[Job]:
+        return jobs.filter(state__in=Job.ACTIVE if value else Job.ENDED)
+
+
+class JobKindsViewSet(viewsets.ViewSet):
+    """What can be started, with the JSON Schema of its parameters in the caller's language."""
+
+    lookup_value_regex = "[^/]+"
+
+    @extend_schema(responses=OpenApiTypes.OBJECT)
+    def list(self, request: Request) -> Response:
+        refuse_unknown(request, {"format"})
+        return Response(
+            {"results": [describe_kind(kind) for _name, kind in kinds.items()], "next": None, "previous": None}
+        )
+
+    @extend_schema(responses=OpenApiTypes.OBJECT, parameters=[OpenApiParameter("id", str, OpenApiParameter.PATH)])
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(describe_kind(kinds.get(pk)))
+
+
+def describe_kind(kind: Kind) -> dict[str, Any]:
+    return {
+        "kind": kind.name,
+        "label": gettext(kind.label),
+        "description": " ".join(kind.doc.split()),
+        "service": kind.service,
+        "simple": kind.simple,
+        "resources": asdict(kind.resources),
+        "params": translated(kind.params.model_json_schema()),
+    }
+
+
+def translated(schema: Any) -> Any:
+    """A JSON Schema with its marked texts in the reader's language."""
+    if isinstance(schema, list):
+        return [translated(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: gettext(value) if name in MARKED and isinstance(value, str) and value else translated(value)
+        for name, value in schema.items()
+    }
+
+
+class AnyAccept(DefaultContentNegotiation):
+    """Event streams are asked for as text/event-stream, for which DRF has no renderer; errors stay JSON."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class SubmitMixin:
+    """The creating call itself, under `IdempotentCreate`."""
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        project = self.get_project()  # type: ignore[attr-defined]
+        fields = serializers.JobSubmitSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        wanted = dict(fields.validated_data)
+        wanted.pop("project", None)
+        wanted["after"] = [self._earlier(id) for id in wanted["after"]]
+        actor = self.actor  # type: ignore[attr-defined]
+        job = services.submit_job(actor, project, wanted.pop("kind"), wanted.pop("params"), **wanted)
+        return Response(serializers.JobDetailSerializer(job).data, status=status.HTTP_201_CREATED)
+
+    def _earlier(self, id: UUID) -> Job:
+        try:
+            return selectors.get_job(self.actor, id)  # type: ignore[attr-defined]
+        except NotFound as error:
+            raise InvalidInput(error.message, errors=[{"field": "after", "message": str(id)}]) from None
+
+
+class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
+    """Everything long is a job: start it, watch it, stop it, start it again."""
+
+    queryset = Job.objects.select_related("project", "created_by")
+    write_right = "view"  # the services know which right each kind needs
+    filterset_class = JobFilter
+    ordering_fields = ("created_at", "priority", "state")
+    content_negotiation_class = AnyAccept
+
+    def get_serializer_class(self) -> type[serializers.JobSerializer]:
+        return serializers.JobSerializer if self.action == "list" else serializers.JobDetailSerializer
+
+    def answer(self, job: Job, code: int = status.HTTP_200_OK) -> Response:
+        return Response(serializers.JobDetailSerializer(job, context=self.get_serializer_context()).data, status=code)
+
+    @extend_schema(request=serializers.JobSubmitSerializer, responses={201: serializers.JobDetailSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().create(request, *args, **kwargs)
+
+    # --- deeds
+
+    @extend_schema(request=None, responses=serializers.JobDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Ask it to stop. It is `cancelled` once its processes are gone."""
+        job = self.get_object()
+        services.cancel_job(self.actor, job)
+        return self.answer(job)
+
+    @extend_schema(request=None, responses=serializers.JobDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """The same job from its start."""
+        job = self.get_object()
+        services.retry_job(self.actor, job)
+        return self.answer(job)
+
+    @extend_schema(request=None, responses=serializers.JobDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """The same job from its newest valid checkpoint."""
+        job = self.get_object()
+        services.resume_job(self.actor, job)
+        return self.answer(job)
+
+    @extend_schema(request=serializers.JobCloneSerializer, responses={201: serializers.JobDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, pk: str) -> Response:
+        """A new job like this one, with the given changes."""
+        job = self.get_object()
+        fields = serializers.JobCloneSerializer(data=request.data or {})
+        fields.is_valid(raise_exception=True)
+        return self.answer(services.clone_job(self.actor, job, **fields.validated_data), status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={201: serializers.JobDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def reproduce(self, request: Request, pk: str) -> Response:
+        """A new job with the recorded parameters and seed on the recorded inputs."""
+        return self.answer(services.reproduce_job(self.actor, self.get_object()), status.HTTP_201_CREATED)
+
+    # --- watching
+
+    @extend_schema(
+        parameters=[OpenApiParameter("since", int, description="Only events after this sequence number.")],
+        responses={(200, "text/event-stream"): OpenApiTypes.STR},
+    )
+    @action(detail=True, methods=["get"])
+    def events(self, request: Request, pk: str) -> StreamingHttpResponse:
+        """Server-sent events from a sequence number (`since` or `Last-Event-ID`) until the job has ended."""
+        refuse_unknown(request, {"since", "format"})
+        job = self.get_object()
+        since = request.query_params.get("since") or request.headers.get("Last-Event-ID") or ""
+        response = StreamingHttpResponse(server_sent(job.pk, as_seq(since)), content_type="text/event-stream")
+        response["Cache-Control"] = "no-cache"
+        response["X-Accel-Buffering"] = "no"
+        return response
+
+    @extend_schema(
+        parameters=[OpenApiParameter("after", int), OpenApiParameter("limit", int)], responses=OpenApiTypes.OBJECT
+    )
+    @action(detail=True, methods=["get"])
+    def logs(self, request: Request, pk: str) -> Response:
+        """Lines of the log after line number `after`; `next` is where to go on, null when there is no more for now."""
+        refuse_unknown(request, {"after", "limit", "format"})
+        after = as_seq(request.query_params.get("after", "0"))
+        limit = min(as_seq(request.query_params.get("limit", "1000")) or 1000, LINES_MAX)
+        lines = [shown.line(row) for row in selectors.read_lines(self.get_object(), after, limit)]
+        return Response({"lines": lines, "next": lines[-1]["line"] if len(lines) == limit else None})
+
+    @extend_schema(parameters=[OpenApiParameter("names", str)], responses=OpenApiTypes.OBJECT)
+    @action(detail=True, methods=["get"])
+    def metrics(self, request: Request, pk: str) -> Response:
+        """Every series, or those named: {"series": {name: {"steps", "values", "times"}}}."""
+        refuse_unknown(request, {"names", "format"})
+        names = [name for name in request.query_params.get("names", "").split(",") if name and name != "*"]
+        return Response({"series": selectors.read_metrics(self.get_object(), names)})
+
+
+async def server_sent(job_id: UUID, since: int) -> AsyncIterator[str]:
+    """Each event as `id`, `event` and `data`. The first message brings all events since the given number."""
+    yield KEEP_ALIVE
+    async for message in follow(job_id, since, get_language() or "en", history=True):
+        if message is None:
+            yield KEEP_ALIVE
+            continue
+        state = {"seq": message["seq"], "type": "job", **message["job"]}
+        for event in [*message["events"], state]:
+            yield f"id: {event['seq']}\nevent: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n"
+
+
+class SignedInReadOnlyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+    """Nodes and devices are shared by all projects: every member of any project may look at them."""
+
+    filter_backends = (StrictFilters,)
+
+    def get_queryset(self) -> QuerySet:
+        rows = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return rows.none()
+        return rows if self.request.actor.projects().exists() else rows.none()  # type: ignore[attr-defined]
+
+
+class NodesViewSet(SignedInReadOnlyViewSet):
+    """Machines with an agent, and what they hold."""
+
+    queryset = Node.objects.prefetch_related("accelerators__node")
+    serializer_class = serializers.NodeSerializer
+    filterset_fields = ("name", "pool", "state")
+
+
+class AcceleratorsViewSet(SignedInReadOnlyViewSet):
+    """Every device of every node; the processor is one, of vendor `cpu`."""
+
+    queryset = Accelerator.objects.select_related("node")
+    serializer_class = serializers.AcceleratorSerializer
+    filterset_fields = ("node", "vendor", "health")
+
+
+def register(router: SimpleRouter) -> None:
+    """Called by aifs/urls.py, like every app's."""
+    router.register("job-kinds", JobKindsViewSet, "job-kind")
+    router.register("jobs", JobsViewSet, "job")
+    router.register("nodes", NodesViewSet, "node")
+    router.register("accelerators", AcceleratorsViewSet, "accelerator")

@@ -1,0 +1,139 @@
+"""Reads that check access or join. Strangers get NotFound."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.utils.translation import gettext_noop as _
+
+from apps.core.access import Actor
+from apps.core.errors import NotFound
+from apps.core.models import Project
+from apps.core.selectors import as_uuid
+from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Lease, LogChunk, MetricChunk, Node
+
+Series = dict[str, dict[str, list[Any]]]
+
+
+def get_job(actor: Actor, id: UUID | str, project: Project | None = None) -> Job:
+    """Raises NotFound unless the actor may see its project (and it is the given one)."""
+    known = as_uuid(id)
+    jobs = Job.objects.filter(project__in=actor.projects()).select_related("project", "created_by", "cloned_from")
+    if project is not None:
+        jobs = jobs.filter(project=project)
+    job = jobs.filter(pk=known).first() if known else None
+    if job is None:
+        raise NotFound(_("There is no such job, or you may not see it."))
+    return job
+
+
+def list_jobs(actor: Actor, project: Project | None = None) -> QuerySet[Job]:
+    """Newest first."""
+    jobs = Job.objects.filter(project__in=actor.projects()).select_related("project", "created_by")
+    if project is not None:
+        jobs = jobs.filter(project=project)
+    return jobs.order_by("-id")
+
+
+def filter_jobs(jobs: QuerySet[Job], *, state: str = "", kind: str = "", query: str = "") -> QuerySet[Job]:
+    """state: a state, or `active` or `ended`. query: part of a name, or an id."""
+    if state == "active":
+        jobs = jobs.filter(state__in=Job.ACTIVE)
+    elif state == "ended":
+        jobs = jobs.filter(state__in=Job.ENDED)
+    elif state in JobState.values:
+        jobs = jobs.filter(state=state)
+    if kind:
+        jobs = jobs.filter(kind=kind)
+    if query:
+        known = as_uuid(query)
+        jobs = jobs.filter(pk=known) if known else jobs.filter(Q(name__icontains=query) | Q(kind__icontains=query))
+    return jobs
+
+
+def count_states(project: Project) -> dict[str, int]:
+    """Jobs of a project by state."""
+    rows = Job.objects.filter(project=project).values_list("state").annotate(count=Count("id"))
+    return dict(rows)
+
+
+def list_attempts(job: Job) -> QuerySet[Attempt]:
+    return job.attempts.select_related("node").order_by("-number")
+
+
+def list_checkpoints(job: Job) -> QuerySet[Checkpoint]:
+    """Those still in storage, and those found broken."""
+    return job.checkpoints.filter(deleted_at__isnull=True).select_related("attempt").order_by("-step")
+
+
+def current_attempt(job: Job) -> Attempt | None:
+    return job.attempts.select_related("node").order_by("-number").first()
+
+
+# --- metrics and logs
+
+
+def read_metrics(job: Job, names: list[str] | None = None) -> Series:
+    """Every series: {name: {"steps", "values", "times"}}. What a later attempt did again replaces the earlier points."""
+    chunks = (
+        MetricChunk.objects.filter(job=job)
+        .order_by("name", "id")
+        .values_list("name", "attempt_id", "steps", "values", "times")
+    )
+    if names:
+        chunks = chunks.filter(name__in=names)
+    series: Series = {}
+    last_attempt: dict[str, Any] = {}
+    for name, attempt, steps, values, times in chunks:
+        points = series.setdefault(name, {"steps": [], "values": [], "times": []})
+        if last_attempt.get(name) not in (None, attempt):
+            _cut(points, steps[0])
+        last_attempt[name] = attempt
+        points["steps"] += steps
+        points["values"] += [None if value != value else value for value in values]
+        points["times"] += times
+    return series
+
+
+def _cut(points: dict[str, list[Any]], first_step: int) -> None:
+    keep = next((index for index, step in enumerate(points["steps"]) if step >= first_step), len(points["steps"]))
+    for column in points.values():
+        del column[keep:]
+
+
+def read_lines(job: Job, after: int = 0, limit: int = 1_000) -> Iterator[dict[str, Any]]:
+    """Lines of the log after a line number: {"line", "t", "level", "message", "data"}."""
+    start = (
+        LogChunk.objects.filter(job=job, first_line__lte=after + 1)
+        .order_by("-first_line")
+        .values_list("first_line", flat=True)
+    )
+    left = limit
+    for chunk in (
+        LogChunk.objects.filter(job=job, first_line__gte=start.first() or 1).order_by("first_line").iterator(4)
+    ):
+        for number, text in enumerate(chunk.text.split("\n")[:-1], chunk.first_line):
+            if number > after:
+                yield {"line": number, **json.loads(text)}
+                left -= 1
+                if left <= 0:
+                    return
+
+
+def last_line(job: Job) -> int:
+    chunk = LogChunk.objects.filter(job=job).order_by("-first_line").values_list("first_line", "lines").first()
+    return chunk[0] + chunk[1] - 1 if chunk else 0
+
+
+# --- nodes
+
+
+def list_nodes() -> QuerySet[Node]:
+    """Every node with its devices and what runs on it. Nodes are shared by all projects."""
+    live = Lease.objects.filter(released_at__isnull=True).select_related("attempt__job__project", "accelerator")
+    return Node.objects.prefetch_related(
+        Prefetch("accelerators", Accelerator.objects.order_by("vendor", "index")),
+        Prefetch("leases", live, to_attr="live_leases"),
+    ).order_by("name")

@@ -1,0 +1,138 @@
+"""Shape of jobs, nodes and devices on the wire."""
+
+from typing import Any, ClassVar
+
+from django.urls import reverse
+from rest_framework import serializers
+
+from apps.core import artefact_types
+from apps.gpucloud import selectors, shown
+from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, Node
+
+
+class JobSubmitSerializer(serializers.Serializer):
+    """A new job. What the kind's own parameters must be is checked against the kind (see `/api/v1/job-kinds/`)."""
+
+    project = serializers.CharField(required=False, help_text="Short name or id; a key's own project is the default.")
+    kind = serializers.CharField(max_length=60)
+    params = serializers.DictField(required=False, default=dict)
+    name = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+    resources = serializers.DictField(required=False, default=dict)
+    priority = serializers.IntegerField(required=False, default=0)
+    seed = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0, max_value=2**31 - 1)
+    after = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
+    max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=20, default=None, allow_null=True)
+
+
+class JobCloneSerializer(serializers.Serializer):
+    """What shall differ from the job that is cloned."""
+
+    params = serializers.DictField(required=False)
+    name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    resources = serializers.DictField(required=False)
+    priority = serializers.IntegerField(required=False)
+    seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+
+
+class AttemptSerializer(serializers.ModelSerializer):
+    node = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Attempt
+        fields: ClassVar = [
+            "number", "node", "state", "reason", "exit_code", "peak_memory_mib", "cpu_s", "resumed_from_step",
+            "created_at", "started_at", "ended_at",
+        ]  # fmt: skip
+
+    def get_reason(self, attempt: Attempt) -> dict[str, Any]:
+        return shown.reason(attempt.reason)
+
+
+class CheckpointSerializer(serializers.ModelSerializer):
+    broken = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Checkpoint
+        fields: ClassVar = ["step", "size_bytes", "values", "broken", "created_at"]
+
+    def get_broken(self, checkpoint: Checkpoint) -> bool:
+        return checkpoint.broken_at is not None
+
+
+class JobSerializer(serializers.ModelSerializer):
+    """A job as lists show it. `reason` says in words why it waits or how it ended."""
+
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    kind_label = serializers.SerializerMethodField()
+    created_by = serializers.SlugRelatedField(slug_field="email", read_only=True)
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields: ClassVar = [
+            "project", "kind", "kind_label", "name", "params", "resources", "seed", "priority", "service", "max_attempts",
+            "cancel_requested_at", "cloned_from", "created_by", "created_at", "queued_at", "url",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = fields
+
+    def get_kind_label(self, job: Job) -> str:
+        return shown.kind_label(job.kind)
+
+    def get_url(self, job: Job) -> str:
+        return reverse("gpucloud:job_detail", args=[job.project.slug, job.pk])
+
+    def to_representation(self, job: Job) -> dict[str, Any]:
+        return shown.live(job) | super().to_representation(job)
+
+
+class JobDetailSerializer(JobSerializer):
+    """A job with its inputs, attempts and checkpoints."""
+
+    class Meta(JobSerializer.Meta):
+        fields: ClassVar = [*JobSerializer.Meta.fields, "result", "inputs", "after", "attempts", "checkpoints"]
+        read_only_fields: ClassVar = fields
+
+    inputs = serializers.SerializerMethodField()
+    attempts = serializers.SerializerMethodField()
+    checkpoints = serializers.SerializerMethodField()
+
+    def get_inputs(self, job: Job) -> dict[str, Any]:
+        rows = job.inputs.select_related("artefact")
+        return {
+            row.name: {
+                "type": row.artefact.type,
+                "id": str(row.artefact_id),
+                "name": row.artefact.name,
+                "url": artefact_types.url(row.artefact),
+            }
+            for row in rows
+        }
+
+    def get_attempts(self, job: Job) -> list[dict[str, Any]]:
+        return list(AttemptSerializer(selectors.list_attempts(job), many=True).data)
+
+    def get_checkpoints(self, job: Job) -> list[dict[str, Any]]:
+        return list(CheckpointSerializer(selectors.list_checkpoints(job), many=True).data)
+
+
+class AcceleratorSerializer(serializers.ModelSerializer):
+    node = serializers.SlugRelatedField(slug_field="name", read_only=True)
+
+    class Meta:
+        model = Accelerator
+        fields: ClassVar = [
+            "id", "node", "vendor", "index", "uuid", "model", "memory_total_mib", "memory_used_mib", "utilisation_pct",
+            "temperature_c", "power_w", "health", "driver", "seen_at",
+        ]  # fmt: skip
+
+
+class NodeSerializer(serializers.ModelSerializer):
+    accelerators = AcceleratorSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Node
+        fields: ClassVar = [
+            "id", "name", "pool", "labels", "state", "cpus", "memory_mib", "disk_free_mib", "load", "heartbeat_at", "joined_at",
+            "accelerators",
+        ]  # fmt: skip

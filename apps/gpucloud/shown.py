@@ -1,0 +1,93 @@
+"""A job in the reader's words: marked texts translated, data filled in. Used by API, WebSocket and pages alike."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from apps.core.errors import NotFound, translate
+from apps.gpucloud.models import Job, JobEvent, JobState
+from workers.kinds import kinds
+
+
+def kind_label(kind: str) -> str:
+    """The kind's name in words; its code when the plug-in is gone."""
+    try:
+        return gettext(kinds.get(kind).label)
+    except NotFound:
+        return kind
+
+
+def reason(stored: dict[str, Any]) -> dict[str, Any]:
+    """{"code", "message", "hint", "data"} with the texts translated; {} when there is none."""
+    if not stored:
+        return {}
+    data = stored.get("data") or {}
+    return {
+        "code": stored.get("code", ""),
+        "message": translate(stored.get("message", ""), data),
+        "hint": translate(stored.get("hint", ""), data),
+        "data": data,
+    }
+
+
+def reason_text(stored: dict[str, Any]) -> str:
+    return str(reason(stored).get("message", ""))
+
+
+def progress(stored: dict[str, Any]) -> dict[str, Any]:
+    if not stored:
+        return {}
+    data = stored.get("data") or {}
+    return {
+        "done": stored.get("done"),
+        "total": stored.get("total"),
+        "unit": translate(stored.get("unit") or ""),
+        "message": translate(stored.get("message") or "", data),
+        "eta_s": stored.get("eta_s"),
+    }
+
+
+def duration_s(job: Job) -> float | None:
+    if job.started_at is None:
+        return None
+    end: datetime = job.ended_at if job.state in Job.ENDED and job.ended_at else timezone.now()
+    return round((end - job.started_at).total_seconds(), 3)
+
+
+def live(job: Job) -> dict[str, Any]:
+    """What changes while a job runs."""
+    return {
+        "id": str(job.pk),
+        "state": job.state,
+        "state_label": str(JobState(job.state).label),
+        "reason": reason(job.reason),
+        "reason_text": reason_text(job.reason),
+        "progress": progress(job.progress),
+        "eta_s": job.progress.get("eta_s") if job.progress else None,
+        "metrics": job.metrics,
+        "attempt": job.attempt_count,
+        "outputs": job.outputs,
+        "started_at": job.started_at.isoformat() if job.started_at else None,
+        "ended_at": job.ended_at.isoformat() if job.ended_at else None,
+        "duration_s": duration_s(job),
+    }
+
+
+def event(row: JobEvent) -> dict[str, Any]:
+    """An event as it goes to a client: {"seq", "type", "t", …}."""
+    data = dict(row.data)
+    if row.type == "state":
+        data |= {"reason_text": reason_text(data.get("reason") or {}), "reason": reason(data.get("reason") or {})}
+    elif row.type == "progress":
+        data = progress(data)
+    elif row.type == "error":
+        data = reason(data)
+    return {**data, "seq": row.seq, "type": row.type, "t": row.at.timestamp()}
+
+
+def line(row: dict[str, Any]) -> dict[str, Any]:
+    """A line of the log. Output of the run is shown as it came; only AIFS's own texts are translated."""
+    message = row["message"] if row["level"] == "output" else translate(row["message"], row.get("data"))
+    return {"line": row["line"], "t": row["t"], "level": row["level"], "message": message, "text": message}

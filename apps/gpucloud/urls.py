@@ -1,0 +1,17 @@
+"""Pages under `/p/<project>/jobs/`."""
+
+from django.urls import path
+
+from apps.gpucloud import views
+
+app_name = "gpucloud"
+urlpatterns = [
+    path("", views.job_list, name="job_list"),
+    path("new/<str:kind>/", views.job_create, name="job_create"),
+    path("nodes/", views.node_list, name="node_list"),
+    path("<uuid:job>/", views.job_detail, name="job_detail"),
+    path("<uuid:job>/cancel/", views.job_cancel, name="job_cancel"),
+    path("<uuid:job>/retry/", views.job_retry, name="job_retry"),
+    path("<uuid:job>/resume/", views.job_resume, name="job_resume"),
+    path("<uuid:job>/clone/", views.job_clone, name="job_clone"),
+]

@@ -1,0 +1,241 @@
+"""Pages of jobs and nodes."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from apps.core import artefact_types
+from apps.core.errors import InvalidInput
+from apps.core.models import Artefact, Project
+from apps.core.pages import project_page
+from apps.core.paramforms import ParamsForm
+from apps.core.selectors import as_uuid
+from apps.gpucloud import selectors, services, shown
+from apps.gpucloud.forms import JobFilterForm
+from apps.gpucloud.models import Job
+from apps.gpucloud.services.jobs import get_kind
+from workers.kinds import kinds
+
+PER_PAGE = 30
+TABS = ("overview", "metrics", "logs", "files", "spec")
+
+
+@project_page()
+def job_list(request: HttpRequest, project: Project) -> HttpResponse:
+    """Newest first, filtered by what the URL says."""
+    labels = [(name, shown.kind_label(name)) for name in kinds.names()]
+    form = JobFilterForm(request.GET, kinds=labels)
+    form.is_valid()
+    wanted = {name: form.cleaned_data.get(name) or "" for name in ("q", "state", "kind")} if form.is_bound else {}
+    jobs = selectors.filter_jobs(
+        selectors.list_jobs(request.actor, project),  # type: ignore[attr-defined]
+        state=wanted["state"], kind=wanted["kind"], query=wanted["q"],
+    )  # fmt: skip
+    page, newer, older = turn(jobs, request.GET, {name: value for name, value in wanted.items() if value})
+    rows = [{"job": job, "kind": shown.kind_label(job.kind), "duration_s": shown.duration_s(job)} for job in page]
+    context = {"rows": rows, "form": form, "newer": newer, "older": older, "filtered": any(wanted.values())}
+    return render(request, "gpucloud/job_list.html", context)
+
+
+def turn(jobs: QuerySet[Job], query: Any, kept: dict[str, str]) -> tuple[list[Job], str, str]:
+    """One page by key: rows, and the addresses of the newer and the older page (empty when there is none)."""
+    before, after = as_uuid(query.get("before", "")), as_uuid(query.get("after", ""))
+    if after:
+        page = list(reversed(jobs.filter(pk__gt=after).order_by("id")[: PER_PAGE + 1]))
+        has_newer, has_older, page = len(page) > PER_PAGE, True, page[-PER_PAGE:]
+    else:
+        page = list((jobs.filter(pk__lt=before) if before else jobs)[: PER_PAGE + 1])
+        has_newer, has_older, page = bool(before), len(page) > PER_PAGE, page[:PER_PAGE]
+    newer = f"?{urlencode(kept | {'after': str(page[0].pk)})}" if page and has_newer else ""
+    older = f"?{urlencode(kept | {'before': str(page[-1].pk)})}" if page and has_older else ""
+    return page, newer, older
+
+
+@project_page()
+def job_detail(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    """One job; `?tab=` picks metrics, logs, files or spec."""
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in TABS else "overview"
+    address = reverse("gpucloud:job_detail", args=[project.slug, row.pk])
+    labels = {
+        "overview": _("Overview"),
+        "metrics": _("Metrics"),
+        "logs": _("Logs"),
+        "files": _("Inputs & outputs"),
+        "spec": _("Spec"),
+    }
+    context = {
+        "job": row,
+        "kind_label": shown.kind_label(row.kind),
+        "reason": shown.reason(row.reason),
+        "duration_s": shown.duration_s(row),
+        "tab": tab,
+        "tabs": [
+            {
+                "label": label,
+                "url": address if name == "overview" else f"{address}?tab={name}",
+                "active": name == tab,
+                "count": None,
+            }
+            for name, label in labels.items()
+        ],
+        "active": row.state in Job.ACTIVE,
+        "can_run": request.actor.may("run_simple", project),  # type: ignore[attr-defined]
+        **TAB_CONTEXT[tab](row),
+    }
+    return render(request, "gpucloud/job_detail.html", context)
+
+
+def _overview(job: Job) -> dict[str, Any]:
+    checkpoints = list(selectors.list_checkpoints(job))
+    return {
+        "attempts": [
+            {"row": attempt, "reason": shown.reason(attempt.reason)} for attempt in selectors.list_attempts(job)
+        ],
+        "checkpoints": checkpoints,
+        "can_resume": any(checkpoint.broken_at is None for checkpoint in checkpoints),
+        "waits_for": list(job.after.all()),
+        "metrics": sorted(job.metrics.items()),
+    }
+
+
+def _files(job: Job) -> dict[str, Any]:
+    inputs = [
+        {
+            "name": row.name,
+            "artefact": row.artefact,
+            "url": artefact_types.url(row.artefact),
+            "type": artefact_types.label(row.artefact.type),
+        }
+        for row in job.inputs.select_related("artefact__project")
+    ]
+    made = Artefact.objects.filter(project_id=job.project_id, job_id=job.pk).select_related("project").order_by("id")
+    outputs = [
+        {"artefact": artefact, "url": artefact_types.url(artefact), "type": artefact_types.label(artefact.type)}
+        for artefact in made
+    ]
+    return {"inputs": inputs, "outputs": outputs}
+
+
+def _spec(job: Job) -> dict[str, Any]:
+    spec = {
+        "kind": job.kind,
+        "params": job.params,
+        "resources": job.resources,
+        "seed": job.seed,
+        "priority": job.priority,
+    }
+    return {"spec": {"project": job.project.slug, **spec}, "command": command(job), "api_path": "/api/v1/jobs/"}
+
+
+def command(job: Job) -> str:
+    """The `aifs` command that starts the same job."""
+    pairs = [
+        f"--param {name}={value}"
+        for name, value in job.params.items()
+        if isinstance(value, str | int | float) and value != ""
+    ]
+    return " ".join(["aifs job start", job.kind, *pairs])
+
+
+TAB_CONTEXT = {"overview": _overview, "metrics": lambda job: {}, "logs": lambda job: {}, "files": _files, "spec": _spec}
+
+
+@require_POST
+@project_page()
+def job_cancel(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    services.cancel_job(request.actor, row)  # type: ignore[attr-defined]
+    messages.success(request, _("The job is asked to stop."))
+    return redirect("gpucloud:job_detail", project=project.slug, job=row.pk)
+
+
+@require_POST
+@project_page()
+def job_retry(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    services.retry_job(request.actor, row)  # type: ignore[attr-defined]
+    messages.success(request, _("The job starts again from the beginning."))
+    return redirect("gpucloud:job_detail", project=project.slug, job=row.pk)
+
+
+@require_POST
+@project_page()
+def job_resume(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    services.resume_job(request.actor, row)  # type: ignore[attr-defined]
+    messages.success(request, _("The job goes on from its newest checkpoint."))
+    return redirect("gpucloud:job_detail", project=project.slug, job=row.pk)
+
+
+@project_page("run_simple")
+def job_clone(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    """A new job like this one, after its parameters have been looked over."""
+    actor = request.actor  # type: ignore[attr-defined]
+    row = selectors.get_job(actor, job, project)
+    form = ParamsForm(row.kind, project, request.POST or None, request.FILES or None, actor=actor, initial=row.params)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.clone_job(actor, row, params=form.params(all=True))
+            return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
+        except InvalidInput as error:
+            form.add_errors(error.data.get("errors") or [{"field": "", "message": str(error)}])
+    return render(
+        request, "gpucloud/job_clone.html", {"job": row, "form": form, "kind_label": shown.kind_label(row.kind)}
+    )
+
+
+@project_page("run_simple")
+def job_create(request: HttpRequest, project: Project, kind: str) -> HttpResponse:
+    """Start a job of any kind; the areas of work have pages of their own for the usual ones."""
+    actor = request.actor  # type: ignore[attr-defined]
+    definition = get_kind(kind)
+    form = ParamsForm(definition, project, request.POST or None, request.FILES or None, actor=actor)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.submit_job(actor, project, kind, form.params())
+            return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
+        except InvalidInput as error:
+            form.add_errors(error.data.get("errors") or [{"field": "", "message": str(error)}])
+    context = {"form": form, "kind": definition, "kind_label": shown.kind_label(kind)}
+    return render(request, "gpucloud/job_create.html", context)
+
+
+@project_page()
+def node_list(request: HttpRequest, project: Project) -> HttpResponse:
+    """The machines, their devices, and who uses what. Names of other projects' jobs are not shown."""
+    nodes = [
+        {
+            "node": node,
+            "used_cpus": sum(lease.cpus for lease in node.live_leases),  # type: ignore[attr-defined]
+            "used_memory_mib": sum(lease.memory_mib for lease in node.live_leases),  # type: ignore[attr-defined]
+            "devices": [_device(device, node.live_leases, project) for device in node.accelerators.all()],  # type: ignore[attr-defined]
+            "jobs": [
+                lease.attempt.job
+                for lease in node.live_leases
+                if lease.accelerator_id is None and lease.attempt.job.project_id == project.pk
+            ],  # type: ignore[attr-defined]
+            "others": sum(
+                1
+                for lease in node.live_leases
+                if lease.accelerator_id is None and lease.attempt.job.project_id != project.pk
+            ),  # type: ignore[attr-defined]
+        }
+        for node in selectors.list_nodes()
+    ]
+    return render(request, "gpucloud/node_list.html", {"nodes": nodes})
+
+
+def _device(device: Any, leases: list[Any], project: Project) -> dict[str, Any]:
+    holder = next((lease for lease in leases if lease.accelerator_id == device.pk), None)
+    job = holder.attempt.job if holder and holder.attempt.job.project_id == project.pk else None
+    return {"row": device, "taken": holder is not None, "job": job}
