@@ -90,18 +90,20 @@ def command() -> str:
     return MADE + intro + _commands(parser())
 
 
-def _commands(tree: argparse.ArgumentParser) -> str:
+def _commands(tree: argparse.ArgumentParser, purpose: str = "") -> str:
     groups = [action for action in tree._actions if isinstance(action, argparse._SubParsersAction)]
     if groups:
-        seen = {id(child): child for group in groups for child in group.choices.values()}
-        return "".join(_commands(child) for child in seen.values())
+        helps = {choice.dest: choice.help or "" for group in groups for choice in group._choices_actions}
+        children = [(child, helps.get(name, "")) for group in groups for name, child in group.choices.items()]
+        return "".join(_commands(child, purpose) for child, purpose in children)
     rows = [
         [f"`{', '.join(action.option_strings) or action.metavar or action.dest}`", action.help or ""]
         for action in tree._actions
         if action.dest not in EVERYWHERE
     ]
-    table = _table(["Argument", "Meaning"], rows) if rows else ""
-    return f"\n## {tree.prog}\n\n{_paragraph(tree.description or '')}\n\n{table}"
+    table = "\n" + _table(["Argument", "Meaning"], rows) if rows else ""
+    words = _paragraph(tree.description or purpose).rstrip(".")
+    return f"\n## {tree.prog}\n\n{words[:1].upper()}{words[1:]}.\n{table}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -26,22 +26,33 @@ class Place:
         return f"{self.what:<9} {self.path}:{self.line}  {self.name}"
 
 
-def url_names() -> dict[str, Callable[..., Any]]:
-    """Every named URL of the project's own apps, with its view."""
-    return dict(_walk(get_resolver().url_patterns, ""))
+@dataclass(frozen=True)
+class Url:
+    """A named URL. route: its whole pattern, with `<…>` or regular expressions where values go."""
+
+    name: str
+    route: str
+    view: Callable[..., Any]
 
 
-def _walk(patterns: list[Any], namespace: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+def urls() -> dict[str, Url]:
+    """Every named URL, by name."""
+    return {url.name: url for url in _walk(get_resolver().url_patterns, "", "")}
+
+
+def _walk(patterns: list[Any], namespace: str, before: str) -> Iterator[Url]:
     for pattern in patterns:
+        route = before + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
-            yield from _walk(pattern.url_patterns, inner)
+            yield from _walk(pattern.url_patterns, inner, route)
         elif isinstance(pattern, URLPattern) and pattern.name:
-            yield namespace + pattern.name, pattern.callback
+            yield Url(namespace + pattern.name, route, pattern.callback)
 
 
-def places(url_name: str, view: Callable[..., Any]) -> list[Place]:
-    """Everything about one URL name, in the order of a request."""
+def places(url: Url) -> list[Place]:
+    """Everything about one URL, in the order of a request."""
+    view = url.view
     inner = inspect.unwrap(getattr(view, "view_class", None) or getattr(view, "cls", None) or view)
     path, line = _position(inner)
     found = [Place("view", path, line, inner.__name__)]
@@ -53,17 +64,25 @@ def places(url_name: str, view: Callable[..., Any]) -> list[Place]:
     for template in _strings(tree, r"[\w/]+\.html"):
         if (ROOT / "templates" / template).exists():
             found.append(Place("template", f"templates/{template}", 1, template))
-    found += _mentions("button", "templates", "*.html", rf"{{%\s*url\s+[\"']{url_name}[\"']")
-    return found + tests(url_name)
+    found += _mentions("button", "templates", "*.html", rf"{{%\s*url\s+[\"']{url.name}[\"']")
+    return found + tests(url)
 
 
-def tests(url_name: str) -> list[Place]:
-    """The test file that carries the name, else tests that use it."""
-    app, _, name = url_name.rpartition(":")
+def tests(url: Url) -> list[Place]:
+    """The test file that carries the name, else tests that use the name or, for the API, the path."""
+    app, _, name = url.name.rpartition(":")
     named = [path for path in (ROOT / "tests").rglob(f"test_{name}.py") if not app or app in path.parts]
     if named:
         return [Place("test", _relative(path), 1, path.stem) for path in named]
-    return _mentions("test", "tests", "*.py", rf"[\"']{url_name}[\"']")
+    found = _mentions("test", "tests", "*.py", rf"[\"']{url.name}[\"']")
+    if not found and url.route.startswith("api/"):
+        found = _mentions("test", "tests", "*.py", f"/{_as_used(url.route)}[\"'?]")
+    return found
+
+
+def _as_used(route: str) -> str:
+    """A regular expression for the path as a test writes it, values in braces or plain."""
+    return re.sub(r"\(\?P<\w+>[^)]*\)|<[^>]*>", "[^/]+", route.replace("^", "").replace("$", "").replace("\\Z", ""))
 
 
 def _mentions(what: str, folder: str, glob: str, pattern: str) -> list[Place]:

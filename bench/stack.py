@@ -1,7 +1,7 @@
 """Starting an installed stack, and what its web process weighs.
 
-Targets: `up` returns within 20 s, the second time too; the web process stays under 250 MB after it has served requests of
-every kind, and holds no torch.
+Targets: `up` returns within 20 s, the second time too; the web process stays under 250 MB after it has answered
+requests of every kind, and holds no torch.
 """
 
 import time

@@ -21,13 +21,13 @@ def python_files(*packages: str) -> Iterator[Path]:
         yield from sorted((ROOT / package).rglob("*.py"))
 
 
-def name(path: Path) -> str:
+def place(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
 def file_names() -> list[str]:
     """No drawer for everything."""
-    return [f"{name(path)}: call it by what is in it" for path in python_files() if path.stem in FORBIDDEN_NAMES]
+    return [f"{place(path)}: call it by what is in it" for path in python_files() if path.stem in FORBIDDEN_NAMES]
 
 
 def sizes() -> list[str]:
@@ -37,14 +37,14 @@ def sizes() -> list[str]:
     for path in [*sources, *ROOT.glob("frontend/**/*.ts"), *ROOT.glob("tests/**/*.py")]:
         lines = len(path.read_text().splitlines())
         if lines > MAX_LINES:
-            found.append(f"{name(path)}: {lines} lines; at most {MAX_LINES}")
+            found.append(f"{place(path)}: {lines} lines; at most {MAX_LINES}")
     for path in sources:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 functions += 1
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > LONG_FUNCTION:
-                    long.append(f"{name(path)}:{node.lineno} {node.name}: {length} lines")
+                    long.append(f"{place(path)}:{node.lineno} {node.name}: {length} lines")
     if functions and len(long) / functions > LONG_SHARE:
         found += [f"{len(long)} of {functions} functions are over {LONG_FUNCTION} lines:", *long]
     return found
@@ -52,7 +52,7 @@ def sizes() -> list[str]:
 
 def migration_names() -> list[str]:
     """A migration says what it is for."""
-    return [f"{name(path)}: give it a name" for path in ROOT.glob("apps/*/migrations/*_auto_*.py")]
+    return [f"{place(path)}: give it a name" for path in ROOT.glob("apps/*/migrations/*_auto_*.py")]
 
 
 def settings_documented() -> list[str]:
@@ -78,12 +78,19 @@ def settings_read() -> set[str]:
 
 def environment_reads() -> list[str]:
     """Only settings.py reads AIFS's own variables in the apps."""
-    pattern = re.compile(r"os\.environ(?:\.get)?[\[(]\s*[\"'](?!AIFS_READY_FILE|DJANGO_SETTINGS_MODULE)")
-    return [
-        f"{name(path)}: read it in aifs/settings.py"
-        for path in python_files("apps")
-        if pattern.search(path.read_text())
-    ]
+    pattern = re.compile(r"^os\.(?:environ(?:\.get)?|getenv)$")
+    found = []
+    for path in python_files("apps"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            source = (
+                node.value if isinstance(node, ast.Subscript) else node.func if isinstance(node, ast.Call) else None
+            )
+            arguments = [node.slice] if isinstance(node, ast.Subscript) else node.args[:1] if source else []
+            if source and pattern.match(ast.unparse(source)):
+                for constant in (each.value for each in arguments if isinstance(each, ast.Constant)):
+                    if str(constant) in settings_read():
+                        found.append(f"{place(path)}:{node.lineno}: read {constant} in aifs/settings.py")
+    return found
 
 
 def inline_code() -> list[str]:
@@ -95,7 +102,7 @@ def inline_code() -> list[str]:
     for path in sorted((ROOT / "templates").rglob("*.html")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if pattern.search(line):
-                found.append(f"{name(path)}:{number}: {line.strip()[:100]}")
+                found.append(f"{place(path)}:{number}: {line.strip()[:100]}")
     return found
 
 
@@ -107,7 +114,7 @@ def plugin_names() -> list[str]:
     words = "|".join(sorted(re.escape(word) for word in registered if "." in word))
     pattern = re.compile(rf"(?:==|!=)\s*\"({words})\"") if words else re.compile(r"(?!)")
     return [
-        f"{name(path)}: compares with a plug-in's name"
+        f"{place(path)}: compares with a plug-in's name"
         for path in python_files("apps")
         if pattern.search(path.read_text())
     ]

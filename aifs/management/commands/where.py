@@ -16,7 +16,7 @@ class Command(BaseCommand):
         parser.add_argument("url_name", nargs="?", help="for example lmt:run_create; without it all names are listed")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = source_map.url_names()
+        names = source_map.urls()
         wanted = options["url_name"]
         if wanted is None:
             self.stdout.write("\n".join(sorted(names)))
@@ -24,5 +24,5 @@ class Command(BaseCommand):
         if wanted not in names:
             near = ", ".join(difflib.get_close_matches(wanted, names)) or "none is near"
             raise CommandError(f"No URL is named {wanted}; like it: {near}.")
-        for place in source_map.places(wanted, names[wanted]):
+        for place in source_map.places(names[wanted]):
             self.stdout.write(str(place))
