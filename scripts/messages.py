@@ -1,7 +1,7 @@
 """`python scripts/messages.py extract|compile|check`: the texts people see, and their translations.
 
-Babel reads them from Python, from templates (through Django's own `templatize`) and from the islands' `t("…")`, so that no
-system gettext is needed. `.po` and `islands.json` are committed; `.mo` is compiled at set-up.
+Babel reads them from Python, from templates (through Django's own `templatize`) and from the islands' `t("…")`, so that
+no system gettext is needed. `.po` and `islands.json` are committed; `.mo` is compiled at set-up.
 """
 
 import argparse

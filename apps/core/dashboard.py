@@ -18,7 +18,7 @@ Counts = dict[str, dict[str, int]]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage. label: what it holds (“Datasets”); todo: what to do first (“Import data”), with its consequence in `text`;
+    """One stage. label: what it holds (“Datasets”); todo: what to do first (“Import data”); text: its consequence;
     kinds: the jobs that do its work; count: how many things it holds."""
 
     name: str

@@ -121,6 +121,7 @@ class LiveJob extends HTMLElement {
 
   private setMetrics(values: Record<string, number>): void {
     for (const [name, value] of Object.entries(values)) {
+      if (value === null) continue;
       for (const place of this.querySelectorAll(`[data-metric="${CSS.escape(name)}"]`)) place.textContent = measure(value);
     }
   }

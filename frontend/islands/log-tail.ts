@@ -26,6 +26,7 @@ class LogTail extends HTMLElement {
   private follow = true;
   private frame = 0;
   private stop?: () => void;
+  private kept?: JobEvent[] = [];
   private readonly sheet = el("div", { class: "relative min-w-full" });
   private readonly box = el("div", { class: "log-box", tabindex: 0, role: "log", "aria-live": "off", "aria-label": t("Log") }, this.sheet);
   private readonly empty = el("p", { class: "px-4 py-3 text-base-content/70" }, t("Nothing written yet"));
@@ -61,8 +62,10 @@ class LogTail extends HTMLElement {
     cancelAnimationFrame(this.frame);
   }
 
+  /** Listens first and keeps what comes, so that no line falls between history and live. */
   private async start(): Promise<void> {
     const job = this.dataset.job ?? "";
+    this.stop = watchJob(job, { onEvents: (events) => (this.kept ? this.kept.push(...events) : this.onEvents(events)) });
     try {
       for (let after: number | null | undefined = 0; after !== null && after !== undefined; ) {
         const page: Page = await getJson<Page>(`/api/v1/jobs/${job}/logs/?after=${after}&limit=5000`);
@@ -72,8 +75,10 @@ class LogTail extends HTMLElement {
     } catch {
       // The live channel still brings what is new.
     }
+    const kept = this.kept ?? [];
+    this.kept = undefined;
+    this.onEvents(kept);
     this.schedule();
-    this.stop = watchJob(job, { onEvents: (events) => this.onEvents(events) });
   }
 
   private onEvents(events: JobEvent[]): void {

@@ -7,7 +7,7 @@ import { measure, t } from "../words";
 
 interface Series {
   steps: number[];
-  values: number[];
+  values: (number | null)[];
 }
 
 const HEIGHT = 220;
@@ -189,20 +189,22 @@ class MetricChart extends HTMLElement {
 
   private async start(): Promise<void> {
     const job = this.dataset.job ?? "";
+    this.stop = watchJob(job, { onEvents: (events) => this.onEvents(events) });
     const names = this.free ? "" : `?names=${encodeURIComponent(this.dataset.series ?? "")}`;
     try {
       const { series } = await getJson<{ series: Record<string, Series> }>(`/api/v1/jobs/${job}/metrics/${names}`);
       for (const [name, { steps, values }] of Object.entries(series)) {
-        steps.forEach((step, index) => this.put(name, step, values[index]!));
+        steps.forEach((step, index) => this.put(name, step, values[index]));
       }
     } catch {
       // The live channel below still brings what is new.
     }
     this.charts.forEach((chart) => chart.redraw());
-    this.stop = watchJob(job, { onEvents: (events) => this.onEvents(events) });
   }
 
-  private put(name: string, step: number, value: number): Chart | undefined {
+  /** A value that is no number (a loss that blew up) leaves a gap. */
+  private put(name: string, step: number, value: number | null | undefined): Chart | undefined {
+    if (value === null || value === undefined) return undefined;
     let chart = this.charts.find((one) => one.names.includes(name));
     if (!chart && this.free) chart = this.addChart([name]);
     chart?.add(name, step, value);
@@ -213,7 +215,7 @@ class MetricChart extends HTMLElement {
     const touched = new Set<Chart>();
     for (const event of events) {
       if (event.type !== "metric") continue;
-      for (const [name, value] of Object.entries((event.values ?? {}) as Record<string, number>)) {
+      for (const [name, value] of Object.entries((event.values ?? {}) as Record<string, number | null>)) {
         const chart = this.put(name, Number(event.step), value);
         if (chart) touched.add(chart);
       }

@@ -1,6 +1,5 @@
 """The first page of a project: the picture ticks itself, and what comes next is one click away."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -20,14 +19,14 @@ FIRST = dashboard.Stage(
 
 
 @pytest.fixture
-def stages(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, dashboard.Stage]]:
+def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, dashboard.Stage]:
     """Two stages of our own in place of the apps'."""
     own: dict[str, dashboard.Stage] = {}
     monkeypatch.setattr(dashboard, "_stages", own)
     monkeypatch.setattr(dashboard, "_activity", [])
     dashboard.register_stage(replace(FIRST, name="second", label="Piles", todo="Make a pile", order=20, right="deploy"))
     dashboard.register_stage(FIRST)
-    yield own
+    return own
 
 
 def open_page(client: Client, project: Project, **headers: str) -> str:

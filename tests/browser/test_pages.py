@@ -1,0 +1,123 @@
+"""Every kind of page, found by following links from the dashboard: axe-clean, as wide as the window, quiet, in both
+languages and both themes."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from scripts import messages
+from tests.browser.looks import Console, axe, overflow
+from tests.browser.seed import World
+from tests.stack.stacks import Stack
+
+SKIPPED = {"account_logout", "api_docs", "schema", "datasets:version_export"}
+OF_THE_MAIN_JOB = {
+    "core:dashboard", "core:settings_keys", "core:settings_members", "core:audit_list", "core:artefact_list",
+    "core:lineage_detail", "datasets:dataset_list", "datasets:import_create", "datasets:version_detail",
+    "datasets:clean_create", "gpucloud:job_list", "gpucloud:job_detail", "lms:model_list", "lms:model_import",
+    "lms:model_detail", "lms:version_detail", "lms:evaluation_create", "lms:evaluation_detail", "lms:deployment_list",
+    "lms:deployment_create", "lms:deployment_detail", "lms:playground", "lmt:run_list", "lmt:run_create",
+    "prompts:prompt_list", "prompts:prompt_create", "prompts:prompt_detail", "prompts:service_detail",
+    "prompts:service_chat",
+}  # fmt: skip
+MOST_PAGES = 120
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+
+
+def view_name(path: str) -> str:
+    try:
+        match = resolve(path)
+    except Resolver404:
+        return ""
+    return match.view_name + (f" ({match.kwargs['type']})" if "type" in match.kwargs else "")
+
+
+def links(page: Page) -> Iterator[str]:
+    """Addresses inside the application that the page links to, downloads left out."""
+    for href in page.eval_on_selector_all("a[href]:not([download])", "all => all.map((a) => a.href)"):
+        parts = urlsplit(href)
+        if parts.netloc == urlsplit(page.url).netloc and not parts.path.startswith(("/admin/", "/api/", "/static/")):
+            yield parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+@pytest.fixture(scope="session")
+def pages(stack: Stack, world: World, browser: Browser, signed_in: str) -> dict[str, str]:
+    """One address of every kind of page: {view name: path}."""
+    context = browser.new_context(storage_state=signed_in)
+    page, found, queue = context.new_page(), {}, [f"/p/{world.project}/"]
+    while queue and len(found) < MOST_PAGES:
+        path = queue.pop(0)
+        name = view_name(urlsplit(path).path)
+        if not name or name in found or name in SKIPPED:
+            continue
+        answer = page.goto(stack.access["url"] + path)
+        assert answer is not None
+        found[name] = path
+        queue += list(dict.fromkeys(links(page)))
+    context.close()
+    return found
+
+
+def look(page: Page, pages: dict[str, str], base: str, size: dict[str, int], *, rules: bool = True) -> list[str]:
+    """What is wrong with any of the pages in a window of this size."""
+    console, found = Console(page), []
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    for name, path in pages.items():
+        answer = page.goto(base + path)
+        page.wait_for_load_state("load")
+        page.wait_for_timeout(150)
+        wrong = [] if answer and answer.ok else [f"status {answer and answer.status}"]
+        wrong += overflow(page) + (axe(page) if rules else []) + console.take()
+        found += [f"{name}: {line}" for line in wrong]
+    return found
+
+
+def test_the_main_job_has_all_its_pages(pages: dict[str, str]) -> None:
+    names = {name.partition(" ")[0] for name in pages}
+    assert OF_THE_MAIN_JOB - names == set()
+
+
+def test_english_at_a_desk(pages: dict[str, str], stack: Stack, desk: BrowserContext) -> None:
+    assert look(desk.new_page(), pages, stack.access["url"], DESK) == []
+
+
+def test_english_on_a_phone(pages: dict[str, str], stack: Stack, desk: BrowserContext) -> None:
+    assert look(desk.new_page(), pages, stack.access["url"], PHONE, rules=False) == []
+
+
+def test_chinese_in_the_dark_on_a_phone(pages: dict[str, str], stack: Stack, browser: Browser, signed_in: str) -> None:
+    context = chinese(browser, signed_in, stack, color_scheme="dark")
+    assert look(context.new_page(), pages, stack.access["url"], PHONE) == []
+    context.close()
+
+
+def test_no_english_is_left_in_chinese_pages(
+    pages: dict[str, str], stack: Stack, browser: Browser, signed_in: str
+) -> None:
+    """Texts of the catalogue (without places) that differ in Chinese must not show up as they are."""
+    catalogue = messages.read_catalogue("zh_Hans")
+    english = {str(m.id) for m in catalogue if isinstance(m.id, str) and m.string != m.id and "%" not in m.id}
+    context = chinese(browser, signed_in, stack)
+    page, found = context.new_page(), []
+    for name, path in pages.items():
+        page.goto(stack.access["url"] + path)
+        shown = {line.strip() for line in page.locator("body").inner_text().splitlines()}
+        found += [f"{name}: {text}" for text in sorted(shown & english)]
+    context.close()
+    assert found == []
+
+
+def chinese(browser: Browser, signed_in: str, stack: Stack, **options: str) -> BrowserContext:
+    """A browser of the operator after choosing Chinese in the language menu."""
+    context = browser.new_context(storage_state=signed_in, locale="zh-CN", viewport=DESK, **options)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(stack.access["url"] + f"/p/{stack.access['project']}/")
+    page.locator("summary:has(+ form[action='/language/'])").first.click()
+    page.get_by_role("button", name="简体中文").first.click()
+    page.wait_for_function("document.documentElement.lang.startsWith('zh')")
+    page.close()
+    return context
