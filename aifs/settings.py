@@ -207,9 +207,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = AIFS_HOME / "static"
 STATICFILES_DIRS = [BASE_DIR / "static" / "dist"]
-DJANGO_VITE = {
-    "default": {"manifest_path": BASE_DIR / "static" / "dist" / "manifest.json", "static_url_prefix": ""}
-}
+DJANGO_VITE = {"default": {"manifest_path": BASE_DIR / "static" / "dist" / "manifest.json", "static_url_prefix": ""}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -228,6 +226,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.parsing.SafeJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "apps.core.rest.problem_handler",
 }
 SPECTACULAR_SETTINGS = {

@@ -1,1 +1,1 @@
-"""Data: sources, immutable dataset versions, cleaning, and the quarantine of bad rows."""
+"""Data: datasets and their immutable versions, import with a quarantine of bad rows, cleaning by recipes, export."""

@@ -25,7 +25,27 @@ if TYPE_CHECKING:
     from workers.io import RunIO
 
 PROGRESS_ROWS = 500
-ENCODINGS = ("auto", "utf-8", "gb18030", "utf-16", "big5", "shift_jis", "euc_kr", "cp1252", "latin-1")
+FOUND = _("Found by looking")
+KINDS = {
+    "auto": _("As the format tells"),
+    "general": _("General"),
+    "industry": _("Industry"),
+    "private": _("Private"),
+    "instruction": _("Instruction"),
+    "preference": _("Preference"),
+    "evaluation": _("Evaluation"),
+}
+ENCODINGS = {
+    "auto": FOUND,
+    "utf-8": "UTF-8",
+    "gb18030": "GB18030 (GBK, GB2312)",
+    "utf-16": "UTF-16",
+    "big5": "Big5",
+    "shift_jis": "Shift JIS",
+    "euc_kr": "EUC-KR",
+    "cp1252": "Windows-1252",
+    "latin-1": "Latin-1",
+}
 
 
 class Params(Base):
@@ -34,16 +54,21 @@ class Params(Base):
     )
     name: str = param(
         label=_("Dataset name"),
-        help=_("A name that exists gets a new version."),
+        help=_("A name that is there already gets its next version."),
         simple=True,
         min_length=1,
         max_length=120,
     )
     kind: Literal["auto", "general", "industry", "private", "instruction", "preference", "evaluation"] = param(
-        "auto", label=_("Kind of data"), help=_("Told by the format when left to AIFS."), simple=True
+        "auto", label=_("What it is for"), simple=True, choices=KINDS
     )
-    format: str = param("auto", label=_("Format"), help=_("How a row is written; found by looking when left to AIFS."))
-    encoding: str = param("auto", label=_("Encoding"), help=_("Found by looking when left to AIFS."))
+    format: str = param(
+        "auto",
+        label=_("Format"),
+        help=_("How a row is written."),
+        choices={"auto": FOUND} | {name: plug.label for name, plug in formats.items()},
+    )
+    encoding: str = param("auto", label=_("Encoding"), choices=ENCODINGS)
     description: str = param("", label=_("Description"), max_length=2000)
 
     @field_validator("name")

@@ -1,0 +1,166 @@
+"""Reads of datasets. Every query starts from the actor's projects; somebody else's dataset is not found."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.urls import reverse
+from django.utils.translation import gettext_noop as _
+
+from apps.core.access import Actor
+from apps.core.errors import NotFound
+from apps.core.models import Artefact, Project
+from apps.core.selectors import as_uuid
+from apps.core.storage import storage
+from apps.datasets.models import Dataset, DatasetVersion
+
+PAGE_ROWS = 20
+PAGE_ROWS_MAX = 200
+
+
+def list_datasets(actor: Actor) -> QuerySet[Dataset]:
+    """With `version_count`, and `newest_id`, `newest_number`, `format` and `rows` of the newest version."""
+    return with_newest(Dataset.objects.filter(project__in=actor.projects())).order_by("-created_at", "-id")
+
+
+def with_newest(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
+    newest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
+    return datasets.select_related("project", "created_by").annotate(
+        version_count=Count("versions"),
+        newest_id=Subquery(newest.values("artefact_id")[:1]),
+        newest_number=Subquery(newest.values("number")[:1]),
+        format=Subquery(newest.values("format")[:1]),
+        rows=Subquery(newest.values("rows")[:1]),
+    )
+
+
+def get_dataset(actor: Actor, project: Project, id: UUID) -> Dataset:
+    """Raises NotFound."""
+    dataset = list_datasets(actor).filter(project=project, pk=id).first()
+    if dataset is None:
+        raise NotFound(_("There is no such dataset in this project."))
+    return dataset
+
+
+def list_versions(actor: Actor) -> QuerySet[DatasetVersion]:
+    return (
+        DatasetVersion.objects.filter(dataset__project__in=actor.projects())
+        .select_related("dataset__project", "artefact__created_by")
+        .order_by("-created_at", "-number")
+    )
+
+
+def get_version(actor: Actor, project: Project, id: UUID) -> DatasetVersion:
+    """Raises NotFound."""
+    version = list_versions(actor).filter(dataset__project=project, pk=id).first()
+    if version is None:
+        raise NotFound(_("There is no such dataset version in this project."))
+    return version
+
+
+def count_datasets(project: Project) -> int:
+    return Dataset.objects.filter(project=project).count()
+
+
+# --- rows
+
+
+@contextmanager
+def parquet_file(version: DatasetVersion, name: str) -> Iterator[Any]:
+    """One of a version's Parquet files, open. pyarrow is loaded only when rows are asked for. Raises NotFound."""
+    from pyarrow import parquet
+
+    entry = version.artefact.manifest.get(f"{name}.parquet")
+    if entry is None:
+        raise NotFound(_("This version has no such rows."))
+    with storage().open(entry["sha256"]) as stored, parquet.ParquetFile(stored) as file:
+        yield file
+
+
+def count_rows(version: DatasetVersion, name: str) -> int:
+    """How many rows one of the files holds; 0 when there is no such file."""
+    if f"{name}.parquet" not in version.artefact.manifest:
+        return 0
+    with parquet_file(version, name) as file:
+        return int(file.metadata.num_rows)
+
+
+def read_rows(version: DatasetVersion, name: str, offset: int = 0, limit: int = PAGE_ROWS) -> list[dict[str, Any]]:
+    """Rows of `data`, `quarantine` or `dropped` from an offset on. Reads only the row groups that hold them."""
+    found: list[dict[str, Any]] = []
+    with parquet_file(version, name) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            if start + count > offset and len(found) < limit:
+                first = max(0, offset - start)
+                found += file.read_row_group(group).slice(first, limit - len(found)).to_pylist()
+            start += count
+    return found
+
+
+# --- artefact type and search
+
+
+def find_version(project: Project, ref: str) -> Artefact | None:
+    """The artefact of `name` (newest version) or `name:version`."""
+    versions = DatasetVersion.objects.filter(dataset__project=project).select_related("artefact").order_by("-number")
+    whole = versions.filter(dataset__name=ref).first()
+    name, _colon, number = ref.rpartition(":")
+    if whole is None and number.isdecimal() and len(number) < 9:
+        whole = versions.filter(dataset__name=name, number=int(number)).first()
+    return whole.artefact if whole else None
+
+
+def version_url(artefact: Artefact) -> str:
+    return reverse("datasets:version_detail", args=[artefact.project.slug, artefact.pk])
+
+
+def version_meta(artefact: Artefact) -> dict[str, Any]:
+    """What a run that reads the version may know about it."""
+    version = DatasetVersion.objects.select_related("dataset").filter(pk=artefact.pk).first()
+    if version is None:
+        return dict(artefact.meta)
+    return {
+        "dataset": version.dataset.name,
+        "number": version.number,
+        "kind": version.dataset.kind,
+        "format": version.format,
+        "source_format": version.source_format,
+        "rows": version.rows,
+        "columns": version.columns,
+    }
+
+
+def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
+    """Datasets whose name holds the words, as (label, address, kind)."""
+    found = list_datasets(actor).filter(project=project, name__icontains=query)[:8]
+    return [(row.name, reverse("datasets:dataset_detail", args=[project.slug, row.pk]), "dataset") for row in found]
+
+
+def parents_of(version: DatasetVersion) -> QuerySet[DatasetVersion]:
+    """Dataset versions this one was made from."""
+    return DatasetVersion.objects.filter(artefact__children_edges__child=version.artefact_id).select_related("dataset")
+
+
+def children_of(version: DatasetVersion) -> QuerySet[Artefact]:
+    """What was made of it, newest first."""
+    return (
+        Artefact.objects.filter(parent_edges__parent=version.artefact_id, project=version.dataset.project_id)
+        .select_related("project")
+        .defer("manifest", "meta")
+        .order_by("-created_at")
+    )
+
+
+def newest_of(actor: Actor, dataset: Dataset) -> DatasetVersion | None:
+    """None for a dataset that was only just created."""
+    return list_versions(actor).filter(dataset=dataset).order_by("-number").first()
+
+
+def older_than(datasets: QuerySet[Dataset], id: str) -> QuerySet[Dataset]:
+    """The part of a list that comes after the dataset with this id (ids sort by time); all for no id."""
+    known = as_uuid(id) if id else None
+    return datasets.filter(pk__lt=known).order_by("-pk") if known else datasets.order_by("-pk")

@@ -1,0 +1,1 @@
+"""Pages of data: datasets, the import wizard, versions, the recipe editor."""

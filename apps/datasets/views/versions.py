@@ -1,0 +1,110 @@
+"""One version: what it holds, its rows, what was put aside, and the way out."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from apps.core.models import Project
+from apps.core.pages import project_page
+from apps.datasets import exports, selectors, shapes
+from apps.datasets.models import DatasetVersion
+
+PAGE = selectors.PAGE_ROWS
+
+
+@project_page()
+def version_detail(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
+    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    first = selectors.read_rows(found, "data", 0, 3)
+    context = {
+        "version": found,
+        "tabs": tabs(found, "detail"),
+        "cards": [shapes.card(row, found.format, number) for number, row in enumerate(first, 1)],
+        "steps": shapes.report_steps(found.report),
+        "reasons": shapes.reasons(found.report),
+        "bars": shapes.histogram(found.report),
+        "parents": selectors.parents_of(found),
+        "children": shapes.made_of(selectors.children_of(found)[:20]),
+    }
+    return render(request, "datasets/version_detail.html", context)
+
+
+@project_page()
+def version_rows(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
+    """All rows, a page at a time."""
+    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    page = paged(request, found, "data", found.rows)
+    start = page["offset"] + 1
+    context = {"version": found, "tabs": tabs(found, "rows"), **page}
+    if found.format == "table":
+        context["cells"] = [[shapes.cell(row.get(name)) for name in found.columns] for row in page["rows"]]
+    else:
+        context["cards"] = [shapes.card(row, found.format, start + index) for index, row in enumerate(page["rows"])]
+    return render(request, "datasets/version_rows.html", context)
+
+
+@project_page()
+def version_quarantine(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
+    """Rows that could not be read, with the reason."""
+    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    page = paged(request, found, "quarantine", found.quarantined)
+    bad = [row | {"label": shapes.bad_label(row["reason"])} for row in page["rows"]]
+    context = {"version": found, "tabs": tabs(found, "quarantine"), **page, "bad": bad}
+    return render(request, "datasets/version_quarantine.html", context)
+
+
+@project_page()
+def version_dropped(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
+    """Rows that cleaning left out, with step and reason."""
+    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    page = paged(request, found, "dropped", found.dropped)
+    context = {"version": found, "tabs": tabs(found, "dropped"), **page}
+    context["cards"] = [shapes.dropped_card(row, found.format) for row in page["rows"]]
+    return render(request, "datasets/version_dropped.html", context)
+
+
+@project_page()
+def version_export(request: HttpRequest, project: Project, version: UUID) -> StreamingHttpResponse:
+    """All rows as a file: `?format=jsonl`, `csv` or `parquet`."""
+    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    return exports.export_version(found, request.GET.get("format", "jsonl"))
+
+
+def tabs(version: DatasetVersion, active: str) -> list[dict[str, Any]]:
+    lines = [("detail", _("Overview"), None), ("rows", _("Rows"), version.rows)]
+    if version.quarantined:
+        lines.append(("quarantine", _("Quarantine"), version.quarantined))
+    if version.dropped:
+        lines.append(("dropped", _("Dropped"), version.dropped))
+    where = [version.dataset.project.slug, version.pk]
+    return [
+        {
+            "label": label,
+            "count": count,
+            "active": name == active,
+            "url": reverse(f"datasets:version_{name}", args=where),
+        }
+        for name, label, count in lines
+    ]
+
+
+def paged(request: HttpRequest, version: DatasetVersion, name: str, count: int) -> dict[str, Any]:
+    """Rows of the page that `?from=` (the number of its first row) names, and the addresses beside it."""
+    text = request.GET.get("from", "1")
+    first = min(max(int(text), 1), max(count, 1)) if text.isdecimal() and len(text) < 12 else 1
+    offset = first - 1
+    rows = selectors.read_rows(version, name, offset, PAGE) if count else []
+    after = offset + len(rows)
+    return {
+        "rows": rows,
+        "count": count,
+        "offset": offset,
+        "first": first,
+        "last": after,
+        "before_url": f"?from={max(1, first - PAGE)}" if first > 1 else "",
+        "after_url": f"?from={after + 1}" if after < count else "",
+    }

@@ -1,0 +1,71 @@
+"""The list of datasets."""
+
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from apps.datasets import services
+from tests.datasets.making import make_version
+from tests.factories import make_house
+
+pytestmark = pytest.mark.django_db
+
+
+def url(house, query=""):
+    return reverse("datasets:dataset_list", args=[house.project.slug]) + query
+
+
+def test_works(tmp_path: Path):
+    house = make_house()
+    version = make_version(house, tmp_path)
+    page = house.client("viewer").get(url(house)).content.decode()
+    assert "facts" in page
+    assert reverse("datasets:version_detail", args=[house.project.slug, version.pk]) in page
+    assert "Conversations" in page
+
+
+def test_empty_says_what_to_do():
+    house = make_house()
+    import_url = reverse("datasets:import_create", args=[house.project.slug])
+    assert import_url in house.client("expert").get(url(house)).content.decode()
+    assert import_url not in house.client("viewer").get(url(house)).content.decode()
+
+
+def test_search_and_kind_narrow_the_list():
+    house = make_house()
+    services.create_dataset(house.actor(), house.project, name="tides", kind="industry")
+    services.create_dataset(house.actor(), house.project, name="winds", kind="general")
+    client = house.client()
+    assert "winds" not in client.get(url(house, "?q=tide")).content.decode()
+    page = client.get(url(house, "?kind=general")).content.decode()
+    assert "winds" in page
+    assert "tides" not in page
+    assert "No dataset fits" in client.get(url(house, "?q=zzz")).content.decode()
+
+
+def test_pages_go_on_where_the_last_ended(monkeypatch):
+    house = make_house()
+    monkeypatch.setattr("apps.datasets.views.datasets.PAGE", 2)
+    made = [services.create_dataset(house.actor(), house.project, name=f"set-{number}") for number in range(3)]
+    page = house.client().get(url(house)).content.decode()
+    assert "set-0" not in page
+    assert f"before={made[1].pk}" in page
+    assert "set-0" in house.client().get(url(house, f"?before={made[1].pk}")).content.decode()
+
+
+def test_signed_out_goes_to_sign_in():
+    house = make_house()
+    assert house.client(None).get(url(house)).status_code == 302
+
+
+def test_somebody_elses_is_404(tmp_path: Path):
+    house = make_house()
+    make_version(house, tmp_path)
+    assert house.client("stranger").get(url(house)).status_code == 404
+
+
+def test_hostile_queries_are_harmless():
+    house = make_house()
+    for query in ("?before=../x", "?kind=%27;drop", "?q=%00"):
+        assert house.client().get(url(house, query)).status_code in (200, 400)
