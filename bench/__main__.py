@@ -15,7 +15,7 @@ import bench
 from aifs.embedded.home import Home
 from bench.measures import machine
 
-NOT_MEASUREMENTS = {"__main__", "measures", "stacks"}
+NOT_MEASUREMENTS = {"__main__", "measures", "plain_trl", "stacks"}
 
 
 def names() -> list[str]:
