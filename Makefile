@@ -56,9 +56,9 @@ clean: down ## remove what was built; data in var/ stays
 # TORCH_INDEX names an index of CPU builds where pip's own configuration has none.
 .venv/.installed: $(REQUIREMENTS) pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv
 	@if [ "$(TORCH)" = cpu ]; then \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check \
 	    $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements-ml.txt)"; \
 	else \
 	  $(BIN)/uv pip install --quiet --python $(BIN)/python "$$(grep '^torch==' requirements-ml.txt)"; \
