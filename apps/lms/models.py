@@ -88,6 +88,8 @@ class Deployment(models.Model):
     runtime = models.CharField(max_length=30, default="auto")
     runtime_params = models.JSONField(default=dict)
     external_url = models.URLField(blank=True)
+    external_model = models.CharField(max_length=200, blank=True)
+    """The name the endpoint knows the model by; empty: the deployment's."""
     external_key = models.TextField(blank=True)
     """Encrypted with a key derived from SECRET_KEY."""
     replicas = models.IntegerField(default=1)
@@ -113,6 +115,8 @@ class Instance(models.Model):
     deployment = models.ForeignKey(Deployment, models.CASCADE, related_name="instances")
     job = models.OneToOneField(Job, models.CASCADE, related_name="instance")
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    attempt = models.IntegerField(default=0)
+    """Number of the attempt that said `ready` last; a newer attempt of the job is not ready yet."""
     url = models.CharField(max_length=200, blank=True)
     key = models.CharField(max_length=100)
     runtime = models.CharField(max_length=30, blank=True)

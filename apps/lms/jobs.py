@@ -1,0 +1,66 @@
+"""What becomes of the results of the `lms.…` kinds."""
+
+from typing import Any
+
+from django.db.models.functions import Now
+from django.utils.translation import gettext_noop as _
+
+from apps.core.errors import InvalidInput
+from apps.core.models import Artefact, Project
+from apps.gpucloud.handlers import Handler
+from apps.gpucloud.models import Attempt, Job
+from apps.lms.models import Instance, ModelVersion
+from apps.lms.services import register_evaluation, register_model_version, snapshot
+from workers.kinds import Kind
+from workers.params import Params
+
+
+class LmsHandler(Handler):
+    package = "lms"
+
+    def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
+        """An adapter alone answers nothing: its merged model does."""
+        model = inputs.get("model")
+        version = ModelVersion.objects.filter(pk=model.pk).first() if model else None
+        if version and version.format == "adapter":
+            raise InvalidInput(
+                _("“%(model)s” is only an adapter."),
+                hint=_("Choose the merged model that the same run made."),
+                model=str(version),
+                errors=[{"field": "model", "message": str(_("Choose the merged model that the same run made."))}],
+            )
+
+    def secrets(self, job: Job, attempt: Attempt) -> dict[str, str]:
+        key = Instance.objects.filter(job=job).values_list("key", flat=True).first()
+        return {"instance_key": key} if key else {}
+
+    def on_event(self, job: Job, attempt: Attempt, event: dict[str, Any]) -> None:
+        """An instance says where it listens: the gateway may know."""
+        if event.get("type") != "ready":
+            return
+        data = event.get("data") or {}
+        known = Instance.objects.filter(job=job).update(
+            attempt=attempt.number, url=str(data.get("url", ""))[:200], runtime=str(data.get("runtime", ""))[:30],
+            ready_at=Now(), stopped_at=None,
+        )  # fmt: skip
+        if known:
+            snapshot.rebuild()
+
+    def on_end(self, job: Job) -> None:
+        if Instance.objects.filter(job=job).update(stopped_at=Now()):
+            snapshot.rebuild()
+
+    def finish(self, job: Job, attempt: Attempt) -> dict[str, Any]:
+        """An import becomes a model version, an evaluation its row; outputs of other kinds are registered by name."""
+        outputs: dict[str, Any] = {}
+        for name, output in attempt.outputs.items():
+            if output["type"] == "model_version":
+                version = register_model_version(
+                    job.project, job.params.get("name") or name, output, job, licence=job.params.get("licence", "")
+                )
+                named = {"name": version.model.name, "version": version.number}
+                outputs[name] = {"type": "model_version", "id": str(version.pk), **named}
+            elif output["type"] == "evaluation":
+                evaluation = register_evaluation(job, output, {**(output.get("meta") or {}), **attempt.result})
+                outputs[name] = {"type": "evaluation", "id": str(evaluation.pk), "name": evaluation.artefact.name}
+        return outputs

@@ -1,0 +1,292 @@
+"""Reads of lms. Every query starts from the actor's projects; somebody else's model or deployment is not found."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Avg, Count, Max, Q, QuerySet, Sum
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_noop as _
+
+from apps.core.access import Actor
+from apps.core.errors import NotFound
+from apps.core.models import Artefact, Project
+from apps.core.selectors import as_uuid
+from apps.gpucloud.models import Job, JobState
+from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
+
+# --- the model store
+
+
+def list_models(actor: Actor) -> QuerySet[Model]:
+    """Models of the actor's projects, with how many versions each has."""
+    return (
+        Model.objects.filter(project__in=actor.projects())
+        .select_related("project", "created_by")
+        .annotate(
+            version_count=Count("versions"), newest=Max("versions__number"), changed_at=Max("versions__created_at")
+        )
+        .order_by("-id")
+    )
+
+
+def newest_versions(models: QuerySet[Model]) -> list[dict[str, Any]]:
+    """[{"model", "version"}] with the newest version of each model, None when it has none."""
+    rows = list(models)
+    newest = ModelVersion.objects.filter(model__in=rows).select_related("artefact").order_by("model", "-number")
+    by_model = {version.model_id: version for version in newest.distinct("model")}
+    return [{"model": model, "version": by_model.get(model.pk)} for model in rows]
+
+
+def get_model(actor: Actor, project: Project, ref: str | UUID) -> Model:
+    """By id or name. Raises NotFound."""
+    model = list_models(actor).filter(project=project).filter(_match(ref)).first()
+    if model is None:
+        raise NotFound(_("This project has no model called “%(name)s”."), name=str(ref))
+    return model
+
+
+def list_versions(actor: Actor) -> QuerySet[ModelVersion]:
+    return (
+        ModelVersion.objects.filter(model__project__in=actor.projects())
+        .select_related("model__project", "artefact", "base__model")
+        .order_by("-pk")
+    )
+
+
+def get_version(actor: Actor, project: Project, ref: str | UUID) -> ModelVersion:
+    """By id, `name` (newest) or `name:number`. Raises NotFound."""
+    artefact_id = as_uuid(ref)
+    if artefact_id is None:
+        artefact = find_version(project, str(ref))
+        artefact_id = artefact.pk if artefact else None
+    version = list_versions(actor).filter(model__project=project, pk=artefact_id).first() if artefact_id else None
+    if version is None:
+        raise NotFound(_("This project has no model called “%(name)s”."), name=str(ref))
+    return version
+
+
+def find_version(project: Project, ref: str) -> Artefact | None:
+    """The artefact of `name` (newest version) or `name:number`."""
+    name, colon, number = ref.rpartition(":")
+    named = Q(model__name=name, number=int(number)) if colon and number.isdecimal() and len(number) < 10 else None
+    versions = ModelVersion.objects.filter(model__project=project).select_related("artefact").order_by("-number")
+    version = (versions.filter(named).first() if named else None) or versions.filter(model__name=ref).first()
+    return version.artefact if version else None
+
+
+def version_url(artefact: Artefact) -> str:
+    version = ModelVersion.objects.select_related("model__project").get(pk=artefact.pk)
+    return reverse("lms:version_detail", args=[version.model.project.slug, version.model.name, version.number])
+
+
+# --- evaluations
+
+
+def list_evaluations(actor: Actor) -> QuerySet[Evaluation]:
+    return (
+        Evaluation.objects.filter(model_version__model__project__in=actor.projects())
+        .select_related("model_version__model__project", "artefact", "job")
+        .order_by("-pk")
+    )
+
+
+def get_evaluation(actor: Actor, project: Project, id: str | UUID) -> Evaluation:
+    known = as_uuid(id)
+    found = list_evaluations(actor).filter(model_version__model__project=project, pk=known).first() if known else None
+    if found is None:
+        raise NotFound(_("There is no such evaluation."))
+    return found
+
+
+def find_evaluation(project: Project, ref: str) -> Artefact | None:
+    return Artefact.objects.filter(project=project, type="evaluation", name=ref).order_by("-id").first()
+
+
+def evaluation_url(artefact: Artefact) -> str:
+    return reverse("lms:evaluation_detail", args=[artefact.project.slug, artefact.pk])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subject of one or two evaluations. change: second minus first, in accuracy."""
+
+    subject: str
+    first: dict[str, Any] | None
+    second: dict[str, Any] | None
+
+    @property
+    def change(self) -> float | None:
+        return self.second["acc"] - self.first["acc"] if self.first and self.second else None
+
+    @property
+    def significant(self) -> bool:
+        """The change is larger than chance explains at 95 %: both standard errors combined."""
+        if self.change is None or self.first is None or self.second is None:
+            return False
+        error = (self.first.get("acc_stderr") or 0) ** 2 + (self.second.get("acc_stderr") or 0) ** 2
+        return abs(self.change) > 1.96 * error**0.5
+
+
+def compare(first: Evaluation, second: Evaluation | None = None) -> list[Row]:
+    """Subjects of one evaluation, or of two side by side."""
+    others = second.scores if second else {}
+    subjects = [*first.scores, *(subject for subject in others if subject not in first.scores)]
+    return [Row(subject, first.scores.get(subject), others.get(subject)) for subject in subjects]
+
+
+def compare_answers(first: Evaluation, second: Evaluation | None = None) -> list[dict[str, str]]:
+    """[{"prompt", "first", "second"}]: greedy answers to the same prompts."""
+    others = {row.get("prompt"): row.get("answer", "") for row in second.answers} if second else {}
+    return [
+        {"prompt": row.get("prompt", ""), "first": row.get("answer", ""), "second": others.get(row.get("prompt"), "")}
+        for row in first.answers
+    ]
+
+
+def before_after(actor: Actor, version: ModelVersion) -> list[dict[str, Any]]:
+    """For every suite that this version and the one it was made from were both measured on: the newest of each."""
+    if version.base_id is None:
+        return []
+    both = list_evaluations(actor).filter(model_version__in=[version.pk, version.base_id])
+    newest: dict[str, dict[UUID, Evaluation]] = {}
+    for evaluation in both:
+        newest.setdefault(evaluation.suite, {}).setdefault(evaluation.model_version_id, evaluation)
+    return [
+        {"suite": suite, "before": found[version.base_id], "after": found[version.pk]}
+        for suite, found in newest.items()
+        if len(found) == 2
+    ]
+
+
+def comparable(evaluation: Evaluation, actor: Actor) -> QuerySet[Evaluation]:
+    """Other evaluations of the project on the same suite."""
+    project = evaluation.model_version.model.project
+    same = list_evaluations(actor).filter(model_version__model__project=project, suite=evaluation.suite)
+    return same.exclude(pk=evaluation.pk)
+
+
+# --- deployments
+
+
+def list_deployments(actor: Actor) -> QuerySet[Deployment]:
+    return (
+        Deployment.objects.filter(project__in=actor.projects())
+        .select_related("project", "model_version__model", "created_by")
+        .prefetch_related("instances__job")
+        .order_by("-pk")
+    )
+
+
+def get_deployment(actor: Actor, project: Project, ref: str | UUID) -> Deployment:
+    """By id or name. Raises NotFound."""
+    deployment = list_deployments(actor).filter(project=project).filter(_match(ref)).first()
+    if deployment is None:
+        raise NotFound(_("This project has no deployment called “%(name)s”."), name=str(ref))
+    return deployment
+
+
+def live(deployment: Deployment) -> list[Instance]:
+    """Instances that run or are about to."""
+    return [row for row in deployment.instances.all() if row.stopped_at is None and row.job.state in Job.ACTIVE]
+
+
+def is_ready(instance: Instance) -> bool:
+    """It listens, and it is the newest attempt of its job that does."""
+    job = instance.job
+    return bool(instance.url) and job.state == JobState.RUNNING and instance.attempt == job.attempt_count
+
+
+def routable(deployment: Deployment) -> list[Instance]:
+    """Instances the gateway may send requests to; it asks for their health first."""
+    return [row for row in live(deployment) if is_ready(row) and not row.job.cancel_requested_at]
+
+
+def state_of(deployment: Deployment) -> DeploymentState:
+    """A deployment has no state of its own: its instances' jobs have."""
+    if not deployment.wanted:
+        return DeploymentState.STOPPED
+    if deployment.external_url:
+        return DeploymentState.READY
+    ready = len(routable(deployment))
+    if ready >= deployment.replicas:
+        return DeploymentState.READY
+    if ready:
+        return DeploymentState.DEGRADED
+    return DeploymentState.STARTING if live(deployment) else DeploymentState.FAILED
+
+
+def reason_of(deployment: Deployment) -> dict[str, Any]:
+    """Why it is not ready: what its newest instance's job says."""
+    if state_of(deployment) in {DeploymentState.READY, DeploymentState.STOPPED}:
+        return {}
+    newest = max(deployment.instances.all(), key=lambda row: row.created_at, default=None)
+    return newest.job.reason if newest else {}
+
+
+def runtime_of(deployment: Deployment) -> str:
+    """The engine that really answers, once one does; before that what was asked for."""
+    return next((row.runtime for row in routable(deployment) if row.runtime), deployment.runtime)
+
+
+def describe(deployment: Deployment) -> dict[str, Any]:
+    """What lists and clients see of a deployment."""
+    return {
+        "deployment": deployment,
+        "name": deployment.name,
+        "state": str(state_of(deployment)),
+        "reason": reason_of(deployment),
+        "runtime": runtime_of(deployment),
+        "ready_replicas": deployment.replicas if deployment.external_url else len(routable(deployment)),
+        "model": str(deployment.model_version) if deployment.model_version else deployment.external_url,
+    }
+
+
+def instance_rows(deployment: Deployment, ended_shown: int = 3) -> list[dict[str, Any]]:
+    """Live instances, and the last ones that ended."""
+    rows = sorted(deployment.instances.all(), key=lambda row: row.created_at, reverse=True)
+    alive = [row for row in rows if row.stopped_at is None]
+    ended = [row for row in rows if row.stopped_at is not None][:ended_shown]
+    return [
+        {"instance": row, "job": row.job, "state": "ready" if is_ready(row) and row in alive else str(row.job.state)}
+        for row in [*alive, *ended]
+    ]
+
+
+def usage_of(deployment: Deployment, days: int = 1) -> dict[str, Any]:
+    """Calls, tokens and times of the last days."""
+    since = timezone.now() - timedelta(days=days)
+    rows = Usage.objects.filter(deployment=deployment, at__gte=since)
+    totals: dict[str, Any] = rows.aggregate(
+        calls=Count("pk"),
+        failed=Count("pk", filter=Q(status__gte=400)),
+        prompt_tokens=Sum("prompt_tokens", default=0),
+        cached_tokens=Sum("cached_tokens", default=0),
+        completion_tokens=Sum("completion_tokens", default=0),
+        ttft_ms=Avg("ttft_ms"),
+        duration_ms=Avg("duration_ms"),
+    )
+    totals["success_pct"] = 100 * (totals["calls"] - totals["failed"]) / totals["calls"] if totals["calls"] else None
+    prompt = totals["prompt_tokens"]
+    totals["cached_pct"] = 100 * totals["cached_tokens"] / prompt if prompt else None
+    return totals
+
+
+# --- search
+
+
+def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
+    """Models and deployments whose name holds the words, as (label, address, kind)."""
+    models = list_models(actor).filter(project=project, name__icontains=query)[:6]
+    deployments = list_deployments(actor).filter(project=project, name__icontains=query)[:6]
+    found = [(row.name, reverse("lms:model_detail", args=[project.slug, row.name]), "model") for row in models]
+    return found + [
+        (row.name, reverse("lms:deployment_detail", args=[project.slug, row.name]), "deployment") for row in deployments
+    ]
+
+
+def _match(ref: str | UUID) -> Q:
+    known = as_uuid(ref)
+    return Q(pk=known) if known else Q(name=str(ref))

@@ -1,0 +1,44 @@
+"""What an evaluation found becomes a row and an artefact."""
+
+from typing import Any
+
+from django.db import transaction
+
+from apps.core.errors import InvalidInput
+from apps.core.services import register_artefact
+from apps.gpucloud.models import Job
+from apps.lms.models import Evaluation, ModelVersion
+from apps.lms.services.models import job_inputs
+
+
+@transaction.atomic
+def register_evaluation(job: Job, output: dict[str, Any], result: dict[str, Any]) -> Evaluation:
+    """output: the artefact with the answers to single questions. result: suite, scores, mean, loss and answers.
+
+    Raises InvalidInput when the job names no model.
+    """
+    inputs = job_inputs(job)
+    version = ModelVersion.objects.filter(pk=inputs["model"].pk).first() if "model" in inputs else None
+    if version is None:
+        raise InvalidInput("An evaluation needs the model that it is about.")
+    suite = str(result.get("suite") or "")
+    artefact = register_artefact(
+        project=job.project,
+        type="evaluation",
+        name=job.name or f"{version} · {suite or 'loss'}",
+        manifest=output["manifest"],
+        job_id=job.pk,
+        created_by=job.created_by,
+        meta=output.get("meta") or {},
+        parents=inputs,
+    )
+    return Evaluation.objects.create(
+        artefact=artefact,
+        job=job,
+        model_version=version,
+        suite=suite,
+        scores=result.get("scores") or {},
+        mean=result.get("mean"),
+        loss=result.get("loss"),
+        answers=result.get("answers") or [],
+    )

@@ -1,0 +1,1 @@
+"""Pages of the model store, evaluations, deployments and the playground."""

@@ -1,0 +1,54 @@
+"""Evaluations: list, start one, look at one and set it beside another."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from apps.core.errors import InvalidInput
+from apps.core.models import Project
+from apps.core.pages import project_page
+from apps.core.paramforms import ParamsForm
+from apps.gpucloud.services import submit_job
+from apps.lms import selectors
+from apps.lms.views.models import add_errors
+
+LIST_LIMIT = 200
+
+
+@project_page()
+def evaluation_list(request: HttpRequest, project: Project) -> HttpResponse:
+    evaluations = selectors.list_evaluations(request.actor).filter(model_version__model__project=project)  # type: ignore[attr-defined]
+    return render(request, "lms/evaluation_list.html", {"evaluations": evaluations[:LIST_LIMIT]})
+
+
+@project_page("run_simple")
+def evaluation_create(request: HttpRequest, project: Project) -> HttpResponse:
+    """The form of `lms.evaluate`; `?model=` chooses the model beforehand."""
+    actor = request.actor  # type: ignore[attr-defined]
+    initial = {name: request.GET[name] for name in ("model", "suite", "benchmark", "dataset") if name in request.GET}
+    form = ParamsForm(
+        "lms.evaluate", project, request.POST or None, request.FILES or None, actor=actor, initial=initial
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            job = submit_job(actor, project, "lms.evaluate", form.params())
+        except InvalidInput as error:
+            add_errors(form, error)
+        else:
+            return redirect("gpucloud:job_detail", project.slug, job.pk)
+    return render(request, "lms/evaluation_create.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@project_page()
+def evaluation_detail(request: HttpRequest, project: Project, id: str) -> HttpResponse:
+    """Per-subject results; `?with=` sets another evaluation of the same suite beside it."""
+    actor = request.actor  # type: ignore[attr-defined]
+    evaluation = selectors.get_evaluation(actor, project, id)
+    other = selectors.get_evaluation(actor, project, request.GET["with"]) if request.GET.get("with") else None
+    context = {
+        "evaluation": evaluation,
+        "other": other,
+        "rows": selectors.compare(evaluation, other),
+        "others": selectors.comparable(evaluation, actor)[:50],
+        "answers": selectors.compare_answers(evaluation, other),
+    }
+    return render(request, "lms/evaluation_detail.html", context)
