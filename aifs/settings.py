@@ -75,7 +75,13 @@ REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 STORAGE_URL = env.text("STORAGE_URL", f"file://{AIFS_HOME / 'storage'}")
 DATABASES = {"default": database(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+# A socket waits 5 s for its next message; redis-py gives up after 5 s too, unless it is told to be more patient.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 20}]},
+    }
+}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 AIFS_PORT = env.number("AIFS_PORT", 8000)
