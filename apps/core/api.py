@@ -139,6 +139,8 @@ class ArtefactsViewSet(ReadOnlyProjectViewSet):
 class LineageView(APIView):
     """Everything an artefact came from (`up`), everything made of it (`down`), or both."""
 
+    right = "signed_in"
+
     @extend_schema(
         operation_id="lineage_retrieve",
         parameters=[OpenApiParameter("direction", str, enum=["up", "down", "both"], default="both")],

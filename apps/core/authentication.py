@@ -9,7 +9,8 @@ from django.core.cache import cache
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 from redis.exceptions import RedisError
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -52,26 +53,24 @@ def bearer(header: bytes) -> str | None:
 
 
 def authenticate_key(plain: str, ip: str | None) -> Actor | None:
-    """The actor of a key, or None. Raises LimitReached for an address that tried too many wrong ones."""
-    counter = f"wrong-keys:{hashlib.sha256((ip or '').encode()).hexdigest()[:16]}"
-    if _count(counter) >= FAILURES_PER_MINUTE:
-        raise LimitReached(
-            "Too many wrong API keys from this address; try again in a minute.", code="throttled", retry_after_s=60
-        )
+    """The actor of a key, or None. Raises LimitReached for a wrong key after too many of them from one address: those
+    who hold a good key keep working behind the same address."""
     key = find_key(plain)
-    if key is None:
-        _count(counter, add=1)
-        return None
-    return Actor(key.user, key, ip)
+    if key is not None:
+        return Actor(key.user, key, ip)
+    if _failures(ip) > FAILURES_PER_MINUTE:
+        raise LimitReached(
+            _("Too many wrong API keys from this address; try again in a minute."), code="throttled", retry_after_s=60
+        )
+    return None
 
 
-def _count(counter: str, add: int = 0) -> int:
-    """Failures in the running minute. Without Redis nothing is counted: 206 bits need no throttle."""
+def _failures(ip: str | None) -> int:
+    """Count one, and say how many there were in the running minute. Without Redis nothing is counted."""
+    counter = f"wrong-keys:{hashlib.sha256((ip or '').encode()).hexdigest()[:16]}"
     try:
-        if add:
-            cache.add(counter, 0, timeout=60)
-            return int(cache.incr(counter))
-        return int(cache.get(counter, 0))
+        cache.add(counter, 0, timeout=60)
+        return int(cache.incr(counter))
     except (RedisError, ValueError) as error:
         log.warning("Wrong keys are not counted: %s", error)
         return 0
@@ -86,7 +85,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         actor = authenticate_key(plain, request.META.get("REMOTE_ADDR") or None)
         if actor is None or actor.api_key is None:
-            raise AuthenticationFailed(_("This API key is unknown, expired or revoked."))
+            raise AuthenticationFailed(gettext("This API key is unknown, expired or revoked."))
         request._request.actor = actor  # type: ignore[attr-defined]
         return actor.user, actor.api_key
 

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest
@@ -34,8 +33,14 @@ class ActorSocketMiddleware:
         if from_here(headers):
             actor = await sync_to_async(who)(headers, (scope.get("client") or [None])[0])
         if actor is None:
-            return await WebsocketDenier()(scope, receive, send)
+            return await refuse(receive, send)
         return await self.app({**scope, "actor": actor, "user": actor.user}, receive, send)
+
+
+async def refuse(receive: Any, send: Any) -> None:
+    """Close before accepting: the client sees 403."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4403})
 
 
 def from_here(headers: dict[bytes, bytes]) -> bool:
