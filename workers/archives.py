@@ -93,6 +93,15 @@ def unpack(archive: Path, into: Path, limits: Limits = Limits()) -> list[Path]:
     return written
 
 
+def opened(source: Path, scratch: Path, limits: Limits = Limits()) -> Path:
+    """Folder with the files that were sent: `scratch` with what a single archive held, else `source` itself."""
+    files = [path for path in source.rglob("*") if path.is_file()]
+    if len(files) == 1 and kind_of(files[0]):
+        unpack(files[0], scratch, limits)
+        return scratch
+    return source
+
+
 def safe_name(name: str) -> PurePosixPath:
     """The relative path an entry may be written to. Raises InvalidInput when it could lead anywhere else."""
     path = PurePosixPath(name)

@@ -70,14 +70,12 @@ def run(params: Params, io: RunIO) -> dict[str, Any]:
 def collect(io: RunIO) -> Path:
     """Folder with what was sent, unpacked when it is an archive."""
     source = io.input("source")
-    files = [path for path in sorted(source.rglob("*")) if path.is_file()]
+    files = [path for path in source.rglob("*") if path.is_file()]
     if not files:
         raise InvalidInput(_("Nothing was sent."), code="model_empty")
-    if len(files) == 1 and archives.kind_of(files[0]) and not PICKLES.search(files[0].name):
-        unpacked = io.scratch("unpacked")
-        archives.unpack(files[0], unpacked)
-        return unpacked
-    return source
+    if any(PICKLES.search(path.name) for path in files):
+        return source  # torch.save writes zips, which are not unpacked but refused
+    return archives.opened(source, io.scratch("unpacked"))
 
 
 def find_model(root: Path) -> Path:

@@ -1,5 +1,6 @@
 """Loading a model of the store for work on it: safetensors only, never code of the model's own."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def compute_dtype(name: str = "auto") -> "torch.dtype":
 def set_up(count: int) -> None:
     """Compute with exactly as many threads as were granted, so that results repeat and neighbours are left alone; and
     keep the library's progress bars out of the log, which has its own."""
+    os.environ.setdefault("TQDM_DISABLE", "1")
     import torch
     from transformers.utils.logging import disable_progress_bar
 
