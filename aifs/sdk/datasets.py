@@ -21,7 +21,7 @@ class Datasets:
         path: str | Path,
         *,
         name: str,
-        kind: str = "instruction",
+        kind: str = "auto",
         format: str = "auto",
         told: Any = None,
         **params: Any,
@@ -86,10 +86,10 @@ def find_version(client: "Client", path: str, field: str, ref: str) -> dict[str,
         found: dict[str, Any] = client.get(f"{path}{ref}/")
         return found
     name, _colon, number = ref.partition(":")
-    for version in client.pages(path, project=client.project, **{field: name}, number=number or None):
-        if str(version["number"]) == number or not number:
-            return version
-    raise NotFound(f"There is no {field} called {ref}.", code="not_found")
+    filters: dict[str, Any] = {"project": client.project, field: name, "number": number or None}
+    for version in client.pages(path, limit=1, **filters):
+        return version
+    raise NotFound(f"There is no {path.split('-')[0]} called {ref}.", code="not_found")
 
 
 def download(client: "Client", url: str, path: Path, **params: Any) -> Path:

@@ -8,7 +8,7 @@ from aifs.sdk.cli.output import Output
 from aifs.sdk.client import Client
 from aifs.sdk.datasets import summary
 
-KINDS = ("general", "industry", "private", "instruction", "preference", "evaluation")
+KINDS = ("auto", "general", "industry", "private", "instruction", "preference", "evaluation")
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = actions.add_parser("import", parents=[common], help="upload a file or folder and import it")
     parser.add_argument("path", metavar="PATH")
     parser.add_argument("--name", required=True, help="name of the dataset; an existing one gets its next version")
-    parser.add_argument("--kind", choices=KINDS, default="instruction", help="what it is for (default: instruction)")
+    parser.add_argument("--kind", choices=KINDS, default="auto", help="what it is for (default: by the format)")
     parser.add_argument("--format", default="auto", metavar="F", help="format of the file (default: detected)")
     parser.add_argument("--encoding", default="auto", metavar="E", help="encoding of the file (default: detected)")
     wait_option(parser)

@@ -16,6 +16,7 @@ from apps.datasets import previews, shapes
 from apps.gpucloud.services import submit_job
 
 KIND = "datasets.import"
+CHOICES = ("format", "encoding", "kind")
 
 
 @project_page("run_simple")
@@ -53,11 +54,11 @@ def make_form(request: HttpRequest, project: Project) -> ParamsForm:
 
 def look_at(request: HttpRequest, project: Project, form: ParamsForm) -> dict[str, Any]:
     """{"found": the preview, "suggested": a name} or {"problem", "hint"}."""
-    upload_id = form.cleaned_data.get("source")
-    if not upload_id:
-        return {"problem": " ".join(map(str, form.errors.get("source", [])))}
-    upload = core.get_upload(request.actor, project, upload_id)  # type: ignore[attr-defined]
-    wanted = {key: form.cleaned_data.get(key) or "auto" for key in ("format", "encoding", "kind")}
+    wrong = [str(text) for name in ("source", *CHOICES) for text in form.errors.get(name, [])]
+    if wrong:
+        return {"problem": " ".join(wrong)}
+    upload = core.get_upload(request.actor, project, form.cleaned_data["source"])  # type: ignore[attr-defined]
+    wanted = {key: form.cleaned_data.get(key) or "auto" for key in CHOICES}
     try:
         found = previews.preview_upload(upload, **wanted)
     except AifsError as error:
