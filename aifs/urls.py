@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 
 from apps.core.api import LineageView
 from apps.core.views import docs, health, home, people
+from apps.prompts.views.internal import PromptRenderView
 
 PLACES = {
     "datasets": "p/<slug:project>/data/",
@@ -52,6 +53,7 @@ urlpatterns = [
     path("api/docs/", docs.api_docs, name="api_docs"),
     path("api/v1/lineage/<slug:type>/<uuid:id>/", LineageView.as_view(), name="lineage"),
     path("api/v1/", include(api().urls)),
+    path("internal/prompts/<slug:name>/render", PromptRenderView.as_view(), name="prompt_render"),
     *pages(),
 ]
 

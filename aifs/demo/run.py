@@ -211,10 +211,8 @@ class Demo:
         deadline = time.monotonic() + 300
         while True:
             deployment = self.client.deployments.wait(DEPLOYMENT)
-            if (
-                deployment.get("model_version") == self.tuned
-                and deployment.get("ready_version", self.tuned) == self.tuned
-            ):
+            jobs = [self.client.jobs.get(instance["job"]) for instance in deployment["instances"]]
+            if {job["params"]["model"] for job in jobs} == {self.tuned}:
                 return deployment
             if time.monotonic() > deadline:
                 raise AifsError(f"{DEPLOYMENT} does not serve {self.found['model']}.", code="not_ready")
@@ -255,7 +253,7 @@ class Demo:
             "dashboard": f"{project}/",
             "tuning run": f"{project}/jobs/{self.tune_job.id}/",
             "dataset": f"{project}/data/{DATASET}/",
-            "model": f"{project}/models/{TUNED}/",
+            "model": f"{project}/models/m/{TUNED}/",
             "deployment": f"{project}/models/deployments/{DEPLOYMENT}/",
             "prompt service": f"{project}/prompts/services/{PROMPT}/",
             "chat page": f"{project}/prompts/services/{PROMPT}/chat/",

@@ -50,8 +50,6 @@ class Job:
     def reason(self) -> str:
         """Why it waits or how it ended, in words."""
         reason = self.data.get("reason") or {}
-        if isinstance(reason, str):
-            return reason
         return "\n".join(str(reason[part]) for part in ("message", "hint") if reason.get(part))
 
     def summary(self) -> dict[str, Any]:
@@ -123,7 +121,7 @@ class Job:
                 if line.startswith("data:"):
                     event = json.loads(line[5:])
                     yield event
-                    if event.get("type") == "state" and (event.get("data") or event).get("state") in ENDED:
+                    if event["type"] == "job" and event["state"] in ENDED:
                         return
                 if deadline is not None and time.monotonic() > deadline:
                     return
@@ -144,9 +142,9 @@ class Job:
             time.sleep(1)
 
     def metrics(self) -> dict[str, Any]:
-        """Every series: {name: {"steps": [...], "values": [...]}}."""
-        answer: dict[str, Any] = self.client.get(f"jobs/{self.id}/metrics/")
-        return answer
+        """Every series: {name: {"steps": [...], "values": [...], "times": [...]}}."""
+        series: dict[str, Any] = self.client.get(f"jobs/{self.id}/metrics/")["series"]
+        return series
 
     def cancel(self) -> "Job":
         return self._act("cancel")
@@ -181,8 +179,7 @@ class Jobs:
 
     def kinds(self) -> Rows:
         """Every job kind with the JSON Schema of its parameters."""
-        answer = self._client.get("job-kinds/")
-        kinds: Rows = answer["results"] if isinstance(answer, dict) else answer
+        kinds: Rows = self._client.get("job-kinds/")["results"]
         return kinds
 
     def start(

@@ -28,7 +28,7 @@ class Models:
 
     def version(self, ref: str) -> dict[str, Any]:
         """A version by id, `name` (newest) or `name:version`. Raises NotFound."""
-        return find_version(self._client, "model-versions/", "model", ref)
+        return find_version(self._client, "model-versions/", "model__name", ref)
 
     def version_of(self, job: Job) -> dict[str, Any]:
         """The version that an import or a tuning run made."""

@@ -27,17 +27,13 @@ def show(job: Job, timeout_s: float | None = None) -> None:
         task = bar.add_task(job.state, total=None, kind=job["kind"])
 
         def told(event: dict[str, Any]) -> None:
-            data = event.get("data") if isinstance(event.get("data"), dict) else event
-            fields = {**event, **(data or {})}
-            if event.get("type") == "progress":
-                words = str(fields.get("text") or fields.get("message") or "")
-                done, total = fields.get("done") or 0, fields.get("total") or None
+            if event["type"] == "job":
+                progress = event["progress"] or {}
+                words = _values(values) or progress.get("message") or event["reason_text"] or event["state_label"]
+                done, total = progress.get("done") or 0, progress.get("total") or None
                 bar.update(task, total=total, completed=done, description=words)
-            elif event.get("type") == "metric":
-                values.update(fields.get("values") or {})
-                bar.update(task, description=_values(values))
-            elif event.get("type") == "state":
-                bar.update(task, description=str(fields.get("state") or ""))
+            elif event["type"] == "metric":
+                values.update({name: value for name, value in event["values"].items() if value is not None})
 
         job._watch(told, timeout_s)
 

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db.models import Max
+from django.utils.translation import gettext_noop as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -13,7 +14,7 @@ from rest_framework.routers import SimpleRouter
 from apps.core.errors import InvalidInput
 from apps.core.rest import IdempotentCreate, ReadOnlyProjectViewSet
 from apps.lms.models import Deployment
-from apps.prompts import running, selectors, serializers, services
+from apps.prompts import running, selectors, serializers, services, templating
 from apps.prompts.models import Prompt, PromptService, PromptVersion
 
 
@@ -91,9 +92,11 @@ class PromptVersionsViewSet(IdempotentCreate, PromptVersionCreation, ReadOnlyPro
         version = self.get_object()
         fields = serializers.TestSerializer(data=request.data)
         fields.is_valid(raise_exception=True)
-        deployment = _deployment(version.prompt, fields.validated_data["deployment"]) or version.deployment
-        answer = running.test(self.actor, version.prompt.project, version, fields.validated_data["inputs"], deployment)
-        return Response(answer)
+        named = fields.validated_data["deployment"]
+        deployment = _deployment(version.prompt, named) if named else version.deployment
+        messages = templating.render(version.messages, version.variables, fields.validated_data["inputs"])
+        answer = running.answer(version.prompt.project, deployment, messages, version.settings)
+        return Response({"messages": messages, **answer})
 
     @extend_schema(request=serializers.PublishSerializer, responses={201: serializers.PromptServiceSerializer})
     @action(detail=True, methods=["post"])
@@ -124,7 +127,7 @@ class PromptServicesViewSet(mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
             version = versions.filter(pk=wanted["version_id"]).first()
             if version is None:
                 raise InvalidInput(
-                    "This project has no such prompt version.", errors=[{"field": "version", "message": "unknown"}]
+                    _("This project has no such prompt version."), errors=[{"field": "version", "message": "unknown"}]
                 )
             service = services.publish_version(self.actor, version, service.name)
         if "enabled" in wanted:

@@ -9,6 +9,7 @@ class PromptsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import artefact_types, navigation  # these need the models, which are ready only now
+        from apps.lms.services import snapshot
         from apps.prompts import selectors
 
         artefact_types.register(
@@ -17,4 +18,5 @@ class PromptsConfig(AppConfig):
         navigation.register(
             area="prompts", label=_("Prompts"), url_name="prompts:prompt_list", icon="message-square-text", order=60
         )
+        snapshot.register_models(selectors.gateway_models)
         navigation.register_search("prompts", selectors.search)

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.errors import InvalidInput, translate
+from apps.core.errors import AifsError, translate
 from apps.core.models import Project
 from apps.lms.models import Deployment
 from apps.prompts import selectors, templating
@@ -71,7 +71,7 @@ class VersionForm(forms.Form):
             "note": self.cleaned_data["note"],
         }
 
-    def blame(self, error: InvalidInput) -> None:
+    def blame(self, error: AifsError) -> None:
         """Show what a service refused beside the field it is about."""
         problems = error.data.get("errors") or [{"field": ""}]
         field = str(problems[0].get("field", "")).split(".")[0]

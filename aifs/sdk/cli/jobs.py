@@ -89,7 +89,7 @@ def list_all(client: Client, arguments: argparse.Namespace, out: Output) -> None
 
 
 def kinds(client: Client, arguments: argparse.Namespace, out: Output) -> None:
-    out.rows(client.jobs.kinds(), {"KIND": lambda kind: kind.get("kind") or kind.get("name"), "LABEL": "label"})
+    out.rows(client.jobs.kinds(), {"KIND": "kind", "LABEL": "label"})
 
 
 def show(client: Client, arguments: argparse.Namespace, out: Output) -> None:

@@ -56,7 +56,7 @@ def prompt_check(request: HttpRequest, project: Project, name: str) -> HttpRespo
     form = VersionForm(request.POST, project=project)
     try:
         _draft, variables, _settings = _checked(form)
-    except InvalidInput as error:
+    except AifsError as error:
         context = {"problem": translate(error.message, error.data)}
         return render(request, "prompts/_values.html", context)
     return render(request, "prompts/_values.html", {"values": ValuesForm(request.POST, variables=variables)})
@@ -72,13 +72,7 @@ def prompt_test(request: HttpRequest, project: Project, name: str) -> HttpRespon
         draft, variables, settings = _checked(form)
         inputs = ValuesForm(request.POST, variables=variables).inputs()
         rendered = templating.render(draft, variables, inputs)
-        answer = running.answer(
-            request.actor,  # type: ignore[attr-defined]
-            project,
-            form.cleaned_data["deployment"],
-            rendered,
-            settings,
-        )
+        answer = running.answer(project, form.cleaned_data["deployment"], rendered, settings)
     except AifsError as error:
         problem = translate(error.message, error.data)
         return render(request, "prompts/_answer.html", {"problem": problem, "hint": translate(error.hint, error.data)})

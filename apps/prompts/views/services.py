@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_POST
 
-from apps.core.errors import InvalidInput
+from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.prompts import running, selectors, services, snippets
@@ -43,7 +45,7 @@ def service_switch(request: HttpRequest, project: Project, name: str) -> HttpRes
     service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
     number = request.POST.get("version", "")
     if not number.isdecimal():
-        raise InvalidInput("Choose a version.")
+        raise InvalidInput(noop("Choose a version."))
     version = selectors.get_version(service.version.prompt, int(number))
     services.publish_version(request.actor, version, service.name)  # type: ignore[attr-defined]
     messages.success(request, _("Version %(number)d answers now.") % {"number": version.number})
@@ -77,19 +79,21 @@ def service_chat(request: HttpRequest, project: Project, name: str) -> HttpRespo
 
 @require_POST
 @project_page()
-def service_ask(request: HttpRequest, project: Project, name: str) -> StreamingHttpResponse:
+async def service_ask(request: HttpRequest, project: Project, name: str) -> StreamingHttpResponse:
     """One turn of a conversation with the service: OpenAI's events, streamed. Body: {"messages", "inputs"?}."""
+    body = await sync_to_async(_turn)(request, project, name)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingHttpResponse(await running.stream(project, body), content_type="text/event-stream", headers=headers)
+
+
+def _turn(request: HttpRequest, project: Project, name: str) -> dict[str, Any]:
+    """The chat request that a turn becomes. Raises Conflict while the service is switched off."""
     service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
+    if not service.enabled:
+        raise Conflict(noop("This service is switched off."))
     body = _json(request)
-    rendered = services.rendered_for_gateway(service, body.get("inputs") or {}, body.get("messages") or [])
-    events = running.stream(
-        request.actor,  # type: ignore[attr-defined]
-        project,
-        service.version.deployment,
-        rendered["messages"],
-        rendered["settings"],
-    )
-    return StreamingHttpResponse(events, content_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    rendered = services.rendered_for_gateway(service, body.get("inputs") or {}, body["messages"])
+    return running.request_body(service.version.deployment, rendered["messages"], rendered["settings"])
 
 
 def _json(request: HttpRequest) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def _json(request: HttpRequest) -> dict[str, Any]:
         body = None
     turns = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
-        raise InvalidInput("Expected a JSON object with “messages”.")
+        raise InvalidInput(noop("Expected a JSON object with “messages”."))
     if not isinstance(body.get("inputs") or {}, dict):
-        raise InvalidInput("Expected a JSON object in “inputs”.")
+        raise InvalidInput(noop("Expected a JSON object in “inputs”."))
     return body

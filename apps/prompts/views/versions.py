@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from apps.core.errors import Conflict, InvalidInput, translate
+from apps.core.errors import Conflict, InvalidInput, LimitReached, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.prompts import selectors, services
@@ -23,7 +23,7 @@ def version_create(request: HttpRequest, project: Project, name: str) -> HttpRes
     if form.is_valid():
         try:
             version = services.create_version(request.actor, prompt, **form.content())  # type: ignore[attr-defined]
-        except InvalidInput as error:
+        except (InvalidInput, LimitReached) as error:
             form.blame(error)
         else:
             if version == newest:

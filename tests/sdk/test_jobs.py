@@ -1,0 +1,88 @@
+"""Jobs by the SDK: start, find, watch, stop."""
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from aifs.sdk import Client, InvalidInput, JobFailed, NotAllowed, NotFound
+from apps.gpucloud.models import Job as JobRow
+from tests.factories import House
+
+
+def start(client: Client, tmp_path: object) -> str:
+    """Upload something and start its import."""
+    path = f"{tmp_path}/rows.jsonl"
+    with open(path, "w") as file:
+        file.write('{"instruction": "a", "output": "b"}\n')
+    return client.datasets.import_file(path, name="rows").id
+
+
+def end(id: str, state: str, **fields: object) -> None:
+    JobRow.objects.filter(pk=id).update(state=state, started_at=timezone.now(), ended_at=timezone.now(), **fields)
+
+
+def test_start_and_find(connect: Callable[..., Client], tmp_path: object) -> None:
+    client = connect("expert")
+    id = start(client, tmp_path)
+    job = client.jobs.get(id)
+    assert (job.state, job["kind"]) == ("queued", "datasets.import")
+    assert [found.id for found in client.jobs.list(kind="datasets.import")] == [id]
+    assert client.jobs.list(state="failed") == []
+    assert {"datasets.import", "datasets.clean"} <= {kind["kind"] for kind in client.jobs.kinds()}
+
+
+def test_a_wrong_parameter_is_named(connect: Callable[..., Client]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        connect().jobs.start("datasets.import", {"name": "x", "colour": "red"})
+    assert {"source", "colour"} <= {error["field"] for error in caught.value.data["errors"]}
+    with pytest.raises(InvalidInput):
+        connect().jobs.start("datasets.paint", {})
+
+
+def test_rights(connect: Callable[..., Client], house: House, tmp_path: object) -> None:
+    with pytest.raises(NotAllowed):
+        connect("viewer").jobs.start("datasets.clean", {"dataset": "x"})
+    id = start(connect("expert"), tmp_path)
+    with pytest.raises(NotFound):
+        connect("stranger").jobs.get(id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_waiting_ends_with_the_job(connect: Callable[..., Client], tmp_path: object) -> None:
+    client = connect()
+    id = start(client, tmp_path)
+    end(id, "succeeded", metrics={"rows": 1.0}, outputs={"dataset": {"id": "1"}})
+    job = client.jobs.get(id).wait(progress=True)
+    assert job.summary() | {"duration_s": 0} == {
+        "job": id, "state": "succeeded", "outputs": {"dataset": {"id": "1"}}, "metrics": {"rows": 1.0}, "duration_s": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_job_says_why(connect: Callable[..., Client], tmp_path: object) -> None:
+    client = connect()
+    id = start(client, tmp_path)
+    end(id, "failed", reason={"code": "bad", "message": "The file has %(rows)d rows.", "data": {"rows": 0}})
+    with pytest.raises(JobFailed) as caught:
+        client.jobs.get(id).wait()
+    assert caught.value.message == "The file has 0 rows."
+    assert client.jobs.get(id).wait(check=False).state == "failed"
+
+
+def test_cancel_and_retry(connect: Callable[..., Client], tmp_path: object) -> None:
+    client = connect()
+    id = start(client, tmp_path)
+    assert client.jobs.get(id).cancel().state == "cancelled"
+    assert client.jobs.get(id).retry().state == "queued"
+    clone = client.jobs.get(id).clone(name="other")
+    assert clone.id != id
+    assert clone["params"]["name"] == "other"
+
+
+def test_logs_and_metrics_of_a_job_that_said_nothing(connect: Callable[..., Client], tmp_path: object) -> None:
+    client = connect()
+    job = client.jobs.get(start(client, tmp_path))
+    end(job.id, "succeeded")
+    assert list(job.logs(follow=True)) == []
+    assert job.metrics() == {}
