@@ -43,7 +43,7 @@ def update_dataset(
     Dataset.objects.filter(pk=dataset.pk).update(**changes)
     for field, value in changes.items():
         setattr(dataset, field, value)
-    record_audit(actor, "dataset.update", dataset, **changes)
+    record_audit(actor, "dataset.update", dataset, changes=changes)
     return dataset
 
 

@@ -171,8 +171,7 @@ class Values:
     def _good(self, value: Any, end: int) -> Row | BadRow:
         raw = self._text[self._at : min(end, self._at + RAW_CHARS)]
         size = end - self._at
-        if self._opening is None and (match := FIRST_KEY.match(self._text, self._at)):
-            self._opening = re.compile(r"\{\s*" + re.escape(match.group(1)) + r"\s*:")
+        self._learn_opening()
         self._at = end
         return (
             BadRow("row_too_large", f"{size} > {self._limit}", raw)
@@ -180,8 +179,14 @@ class Values:
             else row_of(value, self._strict.poison, raw)
         )
 
+    def _learn_opening(self) -> None:
+        """Rows of one file mostly open with the same key: the first row's shows where others begin."""
+        if self._opening is None and (match := FIRST_KEY.match(self._text, self._at)):
+            self._opening = re.compile(r"\{\s*" + re.escape(match.group(1)) + r"\s*:")
+
     def _hopeless(self, error_at: int) -> bool:
         """Whether more text cannot mend the element: there is none, or too much, or the next opens behind the error."""
+        self._learn_opening()
         return self._ended or len(self._text) - self._at > self._limit or self._reopening() > error_at
 
     def _bad(self, reason: str, detail: str = "") -> BadRow:
