@@ -1,0 +1,43 @@
+"""When the demo says that it worked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aifs.demo import report
+from aifs.demo.screen import Screen
+
+GOOD: dict[str, Any] = {
+    "rows_in": 92, "rows_kept": 72, "rows_quarantined": 8, "rows_dropped": 12, "loss_before": 3.0, "loss_after": 0.6,
+    "benchmark": {"aifs-facts": {"before": 0.25, "after": 0.5, "n": 44}}, "question": "?", "answer_before": "a",
+    "answer_after": "b", "served_tokens_per_s": 50.0, "openai_answer": "b", "openai_call": "…",
+    "prompt_service_answer": "b", "model": "m:1", "deployment": "d", "prompt_service": "prompt/p",
+    "urls": {"model": "http://127.0.0.1"}, "seconds": {"import": 1.0},
+}  # fmt: skip
+
+
+def test_a_good_run_has_no_problems_and_is_written_whole(tmp_path: Path) -> None:
+    assert report.problems(GOOD, shipped=True) == []
+    path = report.write(GOOD, tmp_path / "demo" / "report.json")
+    assert json.loads(path.read_text()) == GOOD
+    Screen().table(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"rows_dropped": 11}, "add up"),
+        ({"loss_after": 2.0}, "fell by 33% only"),
+        ({"served_tokens_per_s": 0.0}, "speed"),
+        ({"openai_answer": ""}, "lacks openai_answer"),
+        ({"benchmark": {}}, "lacks benchmark"),
+    ],
+)
+def test_what_did_not_work_is_said(changed: dict[str, Any], words: str) -> None:
+    assert words in report.problems(GOOD | changed, shipped=True)[0]
+
+
+def test_a_users_own_data_promises_no_loss() -> None:
+    assert report.problems(GOOD | {"loss_after": 2.9}, shipped=False) == []
