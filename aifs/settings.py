@@ -67,6 +67,7 @@ def database(url: str) -> dict[str, object]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or 5432),
         "OPTIONS": options,
+        "CONN_HEALTH_CHECKS": True,  # the pool tries a connection before it lends it: a restart of PostgreSQL stays unseen
     }
 
 
@@ -117,7 +118,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # aifs/urls.py loads the admin pages; other processes need none
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
