@@ -1,6 +1,34 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class LmtConfig(AppConfig):
     name = "apps.lmt"
     label = "lmt"
+    verbose_name = _("Tune (LMT)")
+
+    def ready(self) -> None:
+        from apps.core import dashboard, navigation  # these need the models, which are ready only now
+        from apps.gpucloud import handlers
+        from apps.lmt import jobs, selectors
+
+        handlers.register(jobs.LmtHandler())
+        navigation.register(
+            area="lmt", label=_("Tune (LMT)"), url_name="lmt:run_list", icon="sliders-horizontal", order=40
+        )
+        navigation.register_search("lmt", selectors.search)
+        dashboard.register_stage(
+            dashboard.Stage(
+                name="tune",
+                label=_("Tuned models"),
+                todo=_("Fine-tune a model"),
+                text=_("Choose a model and data; what is held out shows whether it learned."),
+                icon="sliders-horizontal",
+                order=40,
+                list_url="lmt:run_list",
+                start_url="lmt:run_create",
+                right="run_simple",
+                kinds=selectors.run_kinds(),
+                count=selectors.count_tuned,
+            )
+        )

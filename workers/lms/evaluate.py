@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import field_validator
 
@@ -99,11 +99,12 @@ class Params(BaseParams):
         help=_("For datasets: list the choices and ask for a letter, instead of judging each choice by its own text."),
         group=_("Questions"),
     )
-    chat: bool | None = param(
-        None,
+    chat: Literal["auto", "yes", "no"] = param(
+        "auto",
         label=_("Ask in the chat format"),
-        help=_("Empty: for datasets, yes; for published benchmarks, no, as the harness does."),
+        help=_("Automatic: datasets yes, published benchmarks no, as the harness does."),
         group=_("Questions"),
+        choices={"auto": _("Automatic"), "yes": _("Yes"), "no": _("No")},
     )
     dataset_rows: int = param(
         500, label=_("Held-out rows at most"), unit=_("rows"), group=_("Held-out loss"), ge=1, le=1_000_000
@@ -138,7 +139,8 @@ def run(params: Params, io: RunIO) -> dict[str, Any]:
     tokenizer = load_tokenizer(folder)
     model = load_model(folder)
     out = io.output("evaluation")
-    values: dict[str, Any] = {"suite": params.questions, "scores": {}, "mean": None, "loss": None, "answers": []}
+    suite = io.spec.inputs["benchmark"].name or "dataset" if params.questions == "dataset" else params.questions
+    values: dict[str, Any] = {"suite": suite, "scores": {}, "mean": None, "loss": None, "answers": []}
     if tasks:
         values["scores"] = ask(params, io, model, tokenizer, tasks, out / "answers.jsonl")
         values["mean"] = mean(values["scores"])
@@ -224,14 +226,14 @@ def ask(
 ) -> dict[str, dict[str, Any]]:
     from workers.lms.scoring import harness
 
-    chat = params.chat if params.chat is not None else params.questions == "dataset" and bool(tokenizer.chat_template)
+    wanted = params.questions == "dataset" if params.chat == "auto" else params.chat == "yes"
     scores, records = harness.ask(
         model,
         tokenizer,
         tasks,
         shots=params.shots,
         limit=params.limit,
-        chat=chat,
+        chat=wanted and bool(tokenizer.chat_template),
         on_progress=lambda done, total: io.progress(done, total, _("Asking questions"), unit=_("choices")),
     )
     with path.open("w", encoding="utf-8") as file:

@@ -1,0 +1,131 @@
+"""Tuning runs: list, start one, look at one."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from apps.core.errors import AifsError, InvalidInput, translate
+from apps.core.models import Project
+from apps.core.pages import project_page
+from apps.core.paramforms import ParamsForm
+from apps.gpucloud import shown
+from apps.gpucloud.models import Job
+from apps.lms.selectors import before_after
+from apps.lmt import selectors, services
+from workers.kinds import Resources, kinds
+from workers.lmt.base import TuningParams
+
+LIST_LIMIT = 100
+DEFAULT_KIND = "lmt.sft"
+
+
+@project_page()
+def run_list(request: HttpRequest, project: Project) -> HttpResponse:
+    """Newest first, with the held-out loss before and after."""
+    runs = list(selectors.list_runs(request.actor, project)[:LIST_LIMIT])  # type: ignore[attr-defined]
+    rows = [{"story": story, "kind": shown.kind_label(story.job.kind)} for story in selectors.tell(runs)]
+    return render(request, "lmt/run_list.html", {"rows": rows})
+
+
+@project_page("run_simple")
+def run_create(request: HttpRequest, project: Project) -> HttpResponse:
+    """The form of a way to tune (`?kind=`); `?model=`, `?dataset=` and other parameters start it filled in."""
+    kind = kind_of(request)
+    form = form_of(request, project, kind)
+    if request.method == "POST" and form.is_valid():
+        try:
+            run = services.start_run(request.actor, project, kind, form.params())  # type: ignore[attr-defined]
+        except InvalidInput as error:
+            add_errors(form, error)
+        else:
+            return redirect("lmt:run_detail", project.slug, run.pk)
+    context = {"form": form, "kind": kind, "kinds": [(name, shown.kind_label(name)) for name in selectors.run_kinds()]}
+    return render(
+        request, "lmt/run_create.html", context | estimated(project, form), status=400 if form.errors else 200
+    )
+
+
+@require_POST
+@project_page("run_simple")
+def run_estimate(request: HttpRequest, project: Project) -> HttpResponse:
+    """Steps, time and memory of what stands in the form, as a fragment beside it."""
+    form = form_of(request, project, kind_of(request))
+    return render(request, "lmt/_estimate.html", estimated(project, form))
+
+
+@project_page()
+def run_detail(request: HttpRequest, project: Project, run: UUID) -> HttpResponse:
+    """What went in, how the loss fell, what came out, and what to do with it."""
+    actor = request.actor  # type: ignore[attr-defined]
+    job = selectors.get_run(actor, project, run)
+    (story,) = selectors.tell([job])
+    context = {
+        "run": job,
+        "story": story,
+        "kind_label": shown.kind_label(job.kind),
+        "active": job.state in Job.ACTIVE,
+        "progress": shown.bar(job.progress),
+        "rows": job.result.get("rows") or {},
+        "estimate": estimate_of(project, job),
+        "measured": selectors.measured(job),
+        "comparisons": before_after(actor, story.made) if story.made else [],
+        "can_run": actor.may("run_simple", project),
+        "can_deploy": actor.may("deploy", project),
+    }
+    return render(request, "lmt/run_detail.html", context)
+
+
+# --- what the views share
+
+
+def kind_of(request: HttpRequest) -> str:
+    """The way to tune that the address names, if there is such a one."""
+    kind = request.GET.get("kind", DEFAULT_KIND)
+    return kind if kind in selectors.run_kinds() else DEFAULT_KIND
+
+
+def form_of(request: HttpRequest, project: Project, kind: str) -> ParamsForm:
+    """Bound to a POST; else started with what the address says."""
+    bound = request.method == "POST"
+    initial = {name: value for name, value in request.GET.items() if name in kinds.get(kind).params.model_fields}
+    data = request.POST if bound else None
+    return ParamsForm(kind, project, data, request.FILES or None, actor=request.actor, initial=initial)  # type: ignore[attr-defined]
+
+
+def estimated(project: Project, form: ParamsForm) -> dict[str, Any]:
+    """{"estimate"}, or {"missing"} with what keeps it from being made."""
+    if not form.is_bound:
+        values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+        values = {name: value for name, value in values.items() if value not in (None, "")}
+    elif form.is_valid():
+        values = form.params()
+    else:
+        return {"missing": _("Choose a model and data to see what the run will take.")}
+    return _estimate(project, form.kind.name, values)
+
+
+def estimate_of(project: Project, job: Job) -> dict[str, Any] | None:
+    """What was expected of a run, by the same formula as before it started."""
+    return _estimate(project, job.kind, job.params, Resources(**job.resources)).get("estimate")
+
+
+def _estimate(project: Project, kind: str, values: dict[str, Any], needs: Resources | None = None) -> dict[str, Any]:
+    definition = kinds.get(kind)
+    try:
+        params = definition.params.model_validate({"name": "-", **values})
+        if not isinstance(params, TuningParams):
+            return {}
+        return {"estimate": asdict(selectors.estimate_run(project, params, needs or definition.resources))}
+    except (AifsError, ValueError):
+        return {"missing": _("Choose a model and data to see what the run will take.")}
+
+
+def add_errors(form: ParamsForm, error: InvalidInput) -> None:
+    """What a service found wrong, beside the field it is about."""
+    rows = error.data.get("errors") or [{"field": "", "message": error.message, "data": error.data}]
+    form.add_errors([{**row, "message": translate(row["message"], row.get("data") or {})} for row in rows])

@@ -1,0 +1,95 @@
+"""The page of one run, and what becomes of its results."""
+
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from apps.core.models import LineageEdge
+from apps.core.storage import storage
+from apps.gpucloud.handlers import handler_for
+from apps.gpucloud.models import Job, JobState
+from apps.lms.models import ModelVersion
+from tests.factories import make_house
+from tests.gpucloud.pieces import make_node, schedule
+from tests.lmt.making import META, start
+
+pytestmark = pytest.mark.django_db
+
+
+def url(house, run) -> str:
+    return reverse("lmt:run_detail", args=[house.project.slug, run.pk])
+
+
+def finish(run: Job, tmp_path: Path) -> dict:
+    """As the control queue does when the child has succeeded."""
+    make_node()
+    schedule()
+    attempt = run.attempts.get()
+    for name in ("model", "adapter"):
+        folder = tmp_path / f"out-{name}"
+        folder.mkdir()
+        (folder / f"{name}.safetensors").write_text(name)
+        meta = {**META, "format": "adapter" if name == "adapter" else "safetensors"}
+        attempt.outputs[name] = {"type": "model_version", "manifest": storage().put_tree(folder), "meta": meta}
+    rows = {
+        "train_rows": 3,
+        "held_out_rows": 1,
+        "too_long": 2,
+        "unusable": 0,
+        "examples": [{"row": 9, "reason": "2000 tokens"}],
+    }
+    attempt.result = {"loss_before": 2.0, "loss_after": 0.5, "steps": 30, "rows": rows}
+    outputs = handler_for(run.kind).finish(run, attempt)
+    Job.objects.filter(pk=run.pk).update(state=JobState.SUCCEEDED, outputs=outputs, result=attempt.result)
+    return outputs
+
+
+def test_results_become_versions_with_lineage(tmp_path):
+    house = make_house()
+    run = start(house, tmp_path)
+    outputs = finish(run, tmp_path)
+    assert outputs["model"]["name"] == "tuned"
+    assert outputs["model"]["version"] == 1
+    assert outputs["adapter"]["name"] == "tuned-adapter"
+    made = ModelVersion.objects.get(pk=outputs["model"]["id"])
+    assert made.base is not None
+    assert made.base.model.name == "tiny"
+    roles = LineageEdge.objects.filter(child=made.artefact).values_list("role", flat=True)
+    assert set(roles) == {"model", "dataset"}
+
+
+def test_page_of_a_run_that_waits(tmp_path):
+    house = make_house()
+    run = start(house, tmp_path)
+    page = house.client("viewer").get(url(house, run))
+    assert page.status_code == 200
+    assert page.context["estimate"]["steps"] == 30
+    assert reverse("gpucloud:job_detail", args=[house.project.slug, run.pk]) in page.content.decode()
+
+
+def test_page_of_a_run_that_succeeded(tmp_path):
+    house = make_house()
+    run = start(house, tmp_path)
+    outputs = finish(run, tmp_path)
+    page = house.client("engineer").get(url(house, run))
+    text = page.content.decode()
+    assert page.context["story"].change == 0.75
+    assert f"?model={outputs['model']['id']}" in text
+    assert reverse("lms:deployment_create", args=[house.project.slug]) in text
+    assert "2000 tokens" in text
+    viewer = house.client("viewer").get(url(house, run)).content.decode()
+    assert reverse("lms:deployment_create", args=[house.project.slug]) not in viewer
+
+
+def test_other_jobs_are_no_runs():
+    house = make_house()
+    other = Job.objects.create(project=house.project, kind="datasets.import")
+    assert house.client().get(url(house, other)).status_code == 404
+
+
+def test_who_may_look(tmp_path):
+    house = make_house()
+    run = start(house, tmp_path)
+    assert house.client("stranger").get(url(house, run)).status_code == 404
+    assert house.client(None).get(url(house, run)).status_code == 302
