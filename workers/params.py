@@ -40,20 +40,22 @@ def artefact(type: str, *, label: str, help: str = "", required: bool = True, si
 
     The web resolves it to an artefact of the project and hands its files to the run as `io.input(<field name>)`.
     """
-    extra = {"artefact": type, "group": "", "unit": "", "simple": simple}
-    return Field(... if required else None, title=label, description=help, json_schema_extra=extra)
+    extra: dict[str, Any] = {"artefact": type, "group": "", "unit": "", "simple": simple}
+    default: Any = ... if required else None
+    return Field(default, title=label, description=help, json_schema_extra=extra)
 
 
 def upload(*, label: str, help: str = "", required: bool = True) -> Any:
     """A field that holds the id of an upload; its files reach the run as `io.input(<field name>)`."""
-    extra = {"upload": True, "group": "", "unit": "", "simple": True}
-    return Field(... if required else None, title=label, description=help, json_schema_extra=extra)
+    extra: dict[str, Any] = {"upload": True, "group": "", "unit": "", "simple": True}
+    default: Any = ... if required else None
+    return Field(default, title=label, description=help, json_schema_extra=extra)
 
 
 def artefact_fields(params: type[BaseModel]) -> dict[str, str]:
     """Names of the fields that point at artefacts, with the artefact type each wants."""
     return {
-        name: field.json_schema_extra["artefact"]
+        name: str(field.json_schema_extra["artefact"])
         for name, field in params.model_fields.items()
         if isinstance(field.json_schema_extra, dict) and "artefact" in field.json_schema_extra
     }
