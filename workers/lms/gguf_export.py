@@ -135,7 +135,9 @@ def _add_tokenizer(writer: "gguf.GGUFWriter", model: Path, rows: int) -> None:
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
     writer.add_token_types(types)
-    writer.add_token_merges([pair if isinstance(pair, str) else " ".join(pair) for pair in body["merges"]])
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in body["merges"]]
+    # The writer leaves an empty list out, and readers want one; this pair does nothing, since its union is no token.
+    writer.add_token_merges(merges or [" ".join(tokens[:2])])
     place = {token: index for index, token in enumerate(tokens)}
     settings = _read(model / "tokenizer_config.json")
     for name, add in (

@@ -151,15 +151,12 @@ async def _serve(params: Params, io: RunIO) -> dict[str, Any]:
 
 async def _load(params: Params, io: RunIO) -> Any:
     """Pick the runtime, start its engine, read tokenizer and template."""
-    from workers.lms.engines.base import Settings, pick
+    from workers.lms.engines.base import Settings, fitting
     from workers.lms.serving.app import Instance, model_defaults
     from workers.lms.serving.chat import ChatTokenizer
-    from workers.lms.serving.client import EngineClient
 
     folder = io.input("model")
     config = _config(folder)
-    runtime = pick(params.runtime, folder, config)
-    io.progress(0, 1, _("Loading the model into %(runtime)s"), runtime=runtime.name)
     tokenizer = ChatTokenizer(folder)
     trained = int(config.get("max_position_embeddings") or 2048)
     settings = Settings(
@@ -167,14 +164,33 @@ async def _load(params: Params, io: RunIO) -> Any:
         cache_gib=params.cache_gib, threads=params.threads or io.spec.cpus, max_running=params.max_running,
         precision=params.precision, prefix_cache=params.prefix_cache,
     )  # fmt: skip
-    engine = EngineClient()
-    await engine.start(runtime.name, settings)
-    io.progress(1, 1, _("Serving with %(runtime)s"), runtime=runtime.name)
+    runtime, engine = await _start(io, fitting(params.runtime, folder, config), settings)
+    io.progress(1, 1, _("Serving with %(runtime)s"), runtime=runtime)
     name = params.served_name or io.spec.inputs["model"].name or "model"
     return Instance(
-        name, runtime.name, _key(io), min(settings.context_length, trained, engine.capacity), params.max_waiting,
+        name, runtime, _key(io), min(settings.context_length, trained, engine.capacity), params.max_waiting,
         engine, tokenizer, model_defaults(folder),
     )  # fmt: skip
+
+
+async def _start(io: RunIO, runtimes: list[Any], settings: Any) -> tuple[str, Any]:
+    """The first engine that loads the model; its name and its client. Raises what the last one says."""
+    from workers.lms.serving.client import EngineClient
+
+    for last, runtime in zip([False] * (len(runtimes) - 1) + [True], runtimes, strict=True):
+        io.progress(0, 1, _("Loading the model into %(runtime)s"), runtime=runtime.name)
+        engine = EngineClient()
+        try:
+            await engine.start(runtime.name, settings)
+            break
+        except InvalidInput as error:
+            await engine.close()
+            if last:
+                raise
+            io.log(
+                _("%(runtime)s cannot serve this model: %(error)s"), "warning", runtime=runtime.name, error=str(error)
+            )
+    return runtime.name, engine
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def reconcile_deployments() -> int:
 
 
 def reconcile(deployment: Deployment, again: bool = False) -> bool:
-    """Start instances that are missing, end those that are too many or of old settings. The row is locked by the caller.
+    """Start instances that are missing, end those that are too many or of old settings. The caller locks the row.
 
     again: also when the last instance failed for good; otherwise a failed deployment waits for somebody to act.
     Returns whether anything changed.

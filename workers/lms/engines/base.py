@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workers.errors import InvalidInput
 from workers.registry import Registry
+from workers.words import marked as _
 
 
 @dataclass(frozen=True)
@@ -107,22 +109,18 @@ def register(
     return decorate
 
 
-def pick(wanted: str, folder: Path, config: dict[str, Any]) -> Runtime:
-    """The runtime of that name, or for `auto` the first that can serve the model.
+def fitting(wanted: str, folder: Path, config: dict[str, Any]) -> list[Runtime]:
+    """The runtime of that name, or for `auto` all that can serve the model, best first.
 
     Raises NotFound for an unknown name, InvalidInput when it (or all of them) cannot serve this model.
     """
-    from workers.errors import InvalidInput
-    from workers.words import marked as _
-
     if wanted != "auto":
         candidates = [runtimes.get(wanted)]
     else:
         candidates = sorted((runtime for _name, runtime in runtimes.items()), key=lambda runtime: runtime.order)
-    reasons = []
-    for runtime in candidates:
-        reason = runtime.why_not(folder, config)
-        if not reason:
-            return runtime
-        reasons.append(f"{runtime.name}: {reason}")
-    raise InvalidInput(_("This model cannot be served here (%(reasons)s)."), reasons="; ".join(reasons))
+    reasons = {runtime.name: runtime.why_not(folder, config) for runtime in candidates}
+    able = [runtime for runtime in candidates if not reasons[runtime.name]]
+    if not able:
+        said = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise InvalidInput(_("This model cannot be served here (%(reasons)s)."), reasons=said)
+    return able

@@ -21,16 +21,12 @@ from workers.words import marked as _
 BLOCK_TOKENS = 32
 """Tokens in a block of the key/value cache on CPU."""
 
-GGUF_ARCHITECTURES = ("llama", "qwen2", "qwen3")
-
 
 def why_not(folder: Path, config: dict[str, Any]) -> str:
     import importlib.util
 
     if importlib.util.find_spec("openvino_genai") is None:
         return "openvino-genai is not installed"
-    if not any(folder.glob("*.safetensors")) and any(folder.glob("*.gguf")):
-        return ""
     return gguf_export.why_not(config)
 
 
@@ -39,9 +35,7 @@ def start(settings: Settings) -> Engine:
     """Load the model. `f32` computes what training computed; `f16` is faster and may differ in the last digits."""
     import openvino_genai as genai
 
-    weights = next(iter(sorted(settings.model.glob("*.gguf"))), None)
-    if any(settings.model.glob("*.safetensors")) or weights is None:
-        weights = gguf_export.export(settings.model, settings.scratch / "model.gguf")
+    weights = gguf_export.export(settings.model, settings.scratch / "model.gguf")
     plan = genai.SchedulerConfig()
     plan.num_kv_blocks = _blocks(settings)
     plan.enable_prefix_caching = settings.prefix_cache
@@ -51,39 +45,21 @@ def start(settings: Settings) -> Engine:
         properties["INFERENCE_PRECISION_HINT"] = "f32"
     try:
         pipeline = genai.ContinuousBatchingPipeline(str(weights), plan, "CPU", properties)
-    except RuntimeError as error:
+    except (RuntimeError, IndexError, ValueError) as error:  # whatever its C++ throws
         raise InvalidInput(
             _("The embedded engine could not load this model: %(error)s"), error=str(error).splitlines()[-1][:500]
         ) from error
     finally:
-        if weights.parent == settings.scratch:
-            weights.unlink()  # its tensors are in memory now
+        weights.unlink()  # its tensors are in memory now
     return OpenVinoEngine(pipeline, settings)
 
 
 def _blocks(settings: Settings) -> int:
     """How many cache blocks fit: each holds keys and values of all layers, two bytes a number."""
-    shape = _shape(settings.model)
-    per_block = 2 * 2 * shape["layers"] * shape["heads"] * shape["size"] * BLOCK_TOKENS
-    return max(4, int(settings.cache_gib * 2**30 / per_block))
-
-
-def _shape(folder: Path) -> dict[str, int]:
-    """Layers, key/value heads and the size of a head, from the config or from the GGUF itself."""
-    if (folder / "config.json").exists():
-        config = json.loads((folder / "config.json").read_text())
-        heads = config.get("num_key_value_heads") or config["num_attention_heads"]
-        return {"layers": config["num_hidden_layers"], "heads": heads, "size": gguf_export.head_size(config)}
-    import gguf
-
-    fields = gguf.GGUFReader(next(iter(sorted(folder.glob("*.gguf"))))).fields
-    name = fields["general.architecture"].contents()
-    heads = fields[f"{name}.attention.head_count"].contents()
-    return {
-        "layers": fields[f"{name}.block_count"].contents(),
-        "heads": fields[f"{name}.attention.head_count_kv"].contents(),
-        "size": fields[f"{name}.embedding_length"].contents() // heads,
-    }
+    config = json.loads((settings.model / "config.json").read_text())
+    heads = config.get("num_key_value_heads") or config["num_attention_heads"]
+    numbers = 2 * config["num_hidden_layers"] * heads * gguf_export.head_size(config) * BLOCK_TOKENS
+    return max(4, int(settings.cache_gib * 2**30 / (2 * numbers)))
 
 
 @dataclass

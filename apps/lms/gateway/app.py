@@ -1,0 +1,292 @@
+"""The gateway's routes. Read `Gateway.__call__` first."""
+
+import asyncio
+import hashlib
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from apps.core import internal
+from apps.core.ids import uuid7
+from apps.lms.gateway.config import Config
+from apps.lms.gateway.errors import Refusal, unauthorised, unknown_model
+from apps.lms.gateway.metrics import Metrics
+from apps.lms.gateway.pool import Pool
+from apps.lms.gateway.proxy import Bill, Proxy, new_bill
+from apps.lms.gateway.snapshot import Feed, Snapshot
+from apps.lms.gateway.spool import Spool
+from apps.lms.gateway.web import Receive, Request, Send, unless_gone
+
+log = logging.getLogger(__name__)
+
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+PREFIXES = {CHAT: "chatcmpl-", COMPLETIONS: "cmpl-"}
+RENDER_S = 10.0
+COMMENT_CHARACTERS = 4000
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: a project, through one of its keys or through the web process (then without a key)."""
+
+    project: str
+    api_key: str | None
+    rights: frozenset[str]
+
+
+class Gateway:
+    """An ASGI application."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self.feed = Feed(config.database_url, self._changed)
+        self.spool = Spool(config.spool, config.database_url)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._handle(Request(scope, receive, send, self.config))
+
+    # --- life
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        """Serve as soon as PostgreSQL has been read once; without it the health route says what is missing."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self.config.connect_within_s, sock_read=self.config.silence_s
+        )
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
+        self.pool = Pool(self._session, self.config.secret_key)
+        self.proxy = Proxy(self._session, self.pool, self.config)
+        self.spool.start()
+        await self.feed.ask_for_news()
+        self.feed.start()
+
+    async def stop(self) -> None:
+        await self.feed.stop()
+        self.pool.close()
+        await self._session.close()
+        await self.spool.stop()
+
+    def _changed(self, snapshot: Snapshot) -> None:
+        self.pool.follow(snapshot)
+        log.info("version %d: %d deployments, %d keys", snapshot.version, len(snapshot.deployments), len(snapshot.keys))
+
+    # --- one request
+
+    async def _handle(self, request: Request) -> None:
+        self.metrics.in_flight += 1
+        try:
+            await self._route(request)
+        except Refusal as refusal:
+            if not request.started:
+                await request.refuse(refusal)
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # a bug: logged with its traceback, shown as an id
+            id = uuid7().hex
+            log.exception("error %s at %s", id, request.path)
+            if not request.started:
+                await request.refuse(Refusal(500, "internal_error", f"Internal error {id}."))
+        finally:
+            self.metrics.in_flight -= 1
+
+    async def _route(self, request: Request) -> None:
+        method, path = request.method, request.path
+        if method == "POST" and path in PREFIXES:
+            await self.complete(request, path)
+        elif method == "GET" and path == "/v1/models":
+            await self.models(request)
+        elif method == "POST" and path == "/v1/feedback":
+            await self.feedback(request)
+        elif method == "POST" and path.startswith("/v1/prompts/") and path.endswith("/run"):
+            await self.run_prompt(request, path.removeprefix("/v1/prompts/").removesuffix("/run"))
+        elif method == "GET" and path.startswith("/v1/models/"):
+            await self.model(request, path.removeprefix("/v1/models/"))
+        elif method == "GET" and path.startswith("/v2/"):
+            await self.health(request, path.removeprefix("/v2/"))
+        elif method == "GET" and path == "/metrics":
+            await self.show_metrics(request)
+        else:
+            raise Refusal(404, "no_such_route", f"There is no {method} {path[:200]} here.")
+
+    async def caller(self, request: Request) -> Caller:
+        """Who asks. Looking up the hash of what was sent takes the same time for any wrong key. Raises Refusal."""
+        token = request.header(internal.HEADER.lower().encode())
+        if token:
+            project = internal.verify(self.config.secret_key, token)
+            if project is None:
+                raise unauthorised()
+            return Caller(project, None, frozenset({"view"}))
+        given = request.header(b"authorization")
+        hash = hashlib.sha256(given.removeprefix("Bearer ").strip().encode()).hexdigest()
+        if given and hash not in self.feed.current.keys:
+            await self.feed.ask_for_news()
+        row = self.feed.current.keys.get(hash)
+        if row is None or (row["expires"] is not None and row["expires"] <= time.time()):
+            raise unauthorised()
+        caller = Caller(row["project"], row["id"], frozenset(row["rights"]))
+        if "view" not in caller.rights:
+            raise Refusal(403, "not_allowed", "This key may not use models.")
+        return caller
+
+    async def find(self, caller: Caller, name: object) -> dict[str, Any]:
+        """A deployment or published prompt of the caller's project. Raises Refusal naming the known ones."""
+        key = (caller.project, name if isinstance(name, str) else "")
+        for last_try in (False, True):
+            now = self.feed.current
+            found = now.deployments.get(key) or now.prompts.get(key)
+            waits = found is not None and not found.get("external", True) and not found["instances"]
+            if last_try or (found and not waits):
+                break
+            await self.feed.ask_for_news()
+        if found is None:
+            raise unknown_model(name, self.feed.current.names(caller.project))
+        return found
+
+    async def complete(self, request: Request, route: str) -> None:
+        """`/v1/chat/completions` and `/v1/completions`."""
+        caller = await self.caller(request)
+        body = await request.json()
+        row = await self.find(caller, body.get("model"))
+        if "service" in row:
+            if route != CHAT:
+                raise Refusal(400, "not_supported", "A published prompt answers /v1/chat/completions.", param="model")
+            await self._prompt(request, caller, row, body)
+            return
+        bill = new_bill(PREFIXES[route], caller.project, caller.api_key, row["id"], row["name"])
+        await self._answer(request, row, route, body, bill)
+
+    async def _answer(
+        self, request: Request, row: dict[str, Any], route: str, body: dict[str, Any], bill: Bill
+    ) -> None:
+        try:
+            await unless_gone(request, self.proxy.answer(request, row, route, body, bill))
+        finally:
+            record = bill.record()
+            self.metrics.count(record)
+            self.spool.put("usage", record)
+
+    # --- published prompts
+
+    async def run_prompt(self, request: Request, name: str) -> None:
+        """`POST /v1/prompts/{name}/run {"inputs": {…}}`: a prompt service by its own route."""
+        caller = await self.caller(request)
+        body = await request.json()
+        row = await self.find(caller, f"prompt/{name}")
+        await self._prompt(request, caller, row, body)
+
+    async def _prompt(self, request: Request, caller: Caller, row: dict[str, Any], body: dict[str, Any]) -> None:
+        """Let the web process fill the template, then answer with the deployment it names. What the version sets
+        (temperature, longest answer …) holds where the caller says nothing."""
+        inputs = body.get("inputs") if body.get("inputs") is not None else {}
+        messages = body.get("messages") if body.get("messages") is not None else []
+        rendered = await self._render(caller, row["service"], inputs, messages)
+        deployment = await self.find(caller, rendered["deployment"])
+        if "service" in deployment:
+            raise Refusal(503, "model_not_ready", "This prompt names no deployment that could answer.")
+        own = {name: value for name, value in body.items() if name not in {"inputs", "messages", "model"}}
+        full = {**(rendered.get("settings") or {}), **own, "messages": rendered["messages"]}
+        bill = new_bill(PREFIXES[CHAT], caller.project, caller.api_key, deployment["id"], row["name"])
+        await self._answer(request, deployment, CHAT, full, bill)
+
+    async def _render(self, caller: Caller, service: str, inputs: Any, messages: Any) -> dict[str, Any]:
+        url = f"{self.config.web_url}/internal/prompts/{quote(service, safe='')}/render"
+        headers = {internal.HEADER: internal.sign(self.config.secret_key, caller.project)}
+        body = {"inputs": inputs, "messages": messages, "project": caller.project}
+        try:
+            timeout = aiohttp.ClientTimeout(total=RENDER_S)
+            async with self._session.post(url, json=body, headers=headers, timeout=timeout) as response:
+                answer = await response.json(content_type=None)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise Refusal(503, "prompts_unavailable", "Published prompts cannot be filled in at the moment.") from error
+        if response.status != 200:
+            text = str(answer.get("detail") or "The prompt could not be filled in.")
+            raise Refusal(
+                response.status if response.status < 500 else 503, str(answer.get("code", "prompt_failed")), text
+            )
+        return answer  # type: ignore[no-any-return]
+
+    # --- the rest
+
+    async def models(self, request: Request) -> None:
+        caller = await self.caller(request)
+        now = self.feed.current
+        rows = [row for key, row in [*now.deployments.items(), *now.prompts.items()] if key[0] == caller.project]
+        await request.answer_json(200, {"object": "list", "data": [_model(row) for row in rows]})
+
+    async def model(self, request: Request, name: str) -> None:
+        caller = await self.caller(request)
+        await request.answer_json(200, _model(await self.find(caller, name)))
+
+    async def feedback(self, request: Request) -> None:
+        """`POST /v1/feedback {"response_id", "score", "comment"?}`"""
+        caller = await self.caller(request)
+        body = await request.json()
+        id, score, comment = body.get("response_id"), body.get("score"), body.get("comment") or ""
+        if not isinstance(id, str) or not 0 < len(id) <= 80:
+            raise Refusal(400, "invalid_input", "response_id must be the id of an answer.", param="response_id")
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            raise Refusal(400, "invalid_input", "score must be a number.", param="score")
+        if not isinstance(comment, str) or len(comment) > COMMENT_CHARACTERS:
+            text = f"comment must be a text of at most {COMMENT_CHARACTERS} characters."
+            raise Refusal(400, "invalid_input", text, param="comment")
+        record = {
+            "id": str(uuid7()), "response_id": id, "project": caller.project, "score": float(score),
+            "comment": comment.replace("\0", ""), "at": time.time(),
+        }  # fmt: skip
+        self.spool.put("feedback", record)
+        await request.answer_json(200, {"id": record["id"], "response_id": id})
+
+    async def health(self, request: Request, path: str) -> None:
+        """`/v2/health/live|ready`, `/v2/models/{name}[/ready]` of the Open Inference Protocol."""
+        if path == "health/live":
+            await request.answer_json(200, {"live": True})
+        elif path == "health/ready":
+            await request.answer_json(200 if self.feed.loaded else 503, {"ready": self.feed.loaded})
+        elif path.startswith("models/"):
+            name = path.removeprefix("models/").removesuffix("/ready")
+            row = await self.find(await self.caller(request), name)
+            id = row["id"] if "service" not in row else (await self._behind(request, row))["id"]
+            ready = bool(self.pool.ready(id))
+            if path.endswith("/ready"):
+                await request.answer_json(200 if ready else 503, {"name": name, "ready": ready})
+            else:
+                shape = {"name": name, "versions": [], "platform": "openai", "inputs": [], "outputs": []}
+                await request.answer_json(200, shape)
+        else:
+            raise Refusal(404, "no_such_route", f"There is no /v2/{path[:200]} here.")
+
+    async def _behind(self, request: Request, prompt: dict[str, Any]) -> dict[str, Any]:
+        """The deployment that answers for a published prompt."""
+        return await self.find(await self.caller(request), prompt["deployment"])
+
+    async def show_metrics(self, request: Request) -> None:
+        members = self.pool.members.values()
+        gauges = {
+            "snapshot_version": self.feed.current.version,
+            "usage_pending": self.spool.pending,
+            "instances": len(members),
+            "instances_healthy": sum(member.healthy for member in members),
+        }
+        text = self.metrics.text(gauges).encode()
+        await request.answer(200, text, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
+
+
+def _model(row: dict[str, Any]) -> dict[str, Any]:
+    return {"id": row["name"], "object": "model", "created": row.get("created", 0), "owned_by": "aifs"}
