@@ -197,7 +197,8 @@ class Supervisor:
             raise StartError(f"Preparing the database failed:\n{log_end(self.home, 'prepare')}")
 
     def _record(self, error: str = "") -> None:
-        parts = {running.part.name: running.describe() for running in self.running}
+        # Parts of a killed supervisor stay written down until this one has them.
+        parts = self.before | {running.part.name: running.describe() for running in self.running}
         parents = {name: {"process": as_entry(process)} for name, process in self.parents.items()}
         state = {"phase": self.phase, "error": error, "parents": parents, "parts": parts}
         write_private(self.home.state, json.dumps(state, indent=1))
@@ -213,6 +214,8 @@ class Supervisor:
                 running.ask_to_stop()
             for running in group:
                 running.wait_stopped()
+        stopped = {running.part.name for running in self.running}
+        self.before = {name: entry for name, entry in self.before.items() if name not in stopped}
         self.running.clear()
         self.phase = "stopped"
         self._record(str(error) if isinstance(error, StartError) else traceback.format_exc() if error else "")
