@@ -63,7 +63,7 @@ clean: down ## remove what was built; data in var/ stays
 	else \
 	  $(BIN)/uv pip install --quiet --python $(BIN)/python "$$(grep '^torch==' requirements-ml.txt)"; \
 	fi
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(foreach file,$(REQUIREMENTS),-r $(file))
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(foreach file,$(REQUIREMENTS),-r $(file))
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 	@echo "Python packages are installed (torch: $(TORCH))."

@@ -9,6 +9,7 @@ from celery.signals import worker_ready
 from apps.core.readiness import announce_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aifs.settings")
+os.environ.setdefault("SKIP_CHECKS", "1")  # Celery would load every page of the site to check it; `make check` does
 
 app = Celery("aifs")
 app.config_from_object("django.conf:settings", namespace="CELERY")

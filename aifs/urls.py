@@ -41,6 +41,7 @@ def has(app: str, module: str) -> bool:
     return bool(module_has_submodule(import_module(f"apps.{app}"), module))
 
 
+admin.autodiscover()
 urlpatterns = [
     path("", home.home, name="home"),
     path("language/", people.set_language, name="set_language"),
