@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -10,6 +12,7 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import navigation  # needs the models, which are ready only now
 
+        import_module("apps.core.schema")  # drf-spectacular finds the key scheme by its class being there
         navigation.register(
             area="tools", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
         )

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.functional import Promise
+
 from apps.core.models import Artefact, Project
 
 
@@ -13,7 +15,7 @@ class ArtefactType:
     """find: by `name` or `name:version` in a project. url: page of an artefact. meta: what a run may know about it."""
 
     name: str
-    label: str
+    label: str | Promise
     find: Callable[[Project, str], Artefact | None]
     url: Callable[[Artefact], str]
     meta: Callable[[Artefact], dict[str, Any]]
@@ -25,7 +27,7 @@ _types: dict[str, ArtefactType] = {}
 def register(
     type: str,
     *,
-    label: str,
+    label: str | Promise,
     find: Callable[[Project, str], Artefact | None],
     url: Callable[[Artefact], str],
     meta: Callable[[Artefact], dict[str, Any]] | None = None,
@@ -45,8 +47,9 @@ def get(type: str) -> ArtefactType | None:
 
 
 def label(type: str) -> str:
+    """In the reader's language."""
     known = _types.get(type)
-    return known.label if known else type.replace("_", " ")
+    return str(known.label) if known else type.replace("_", " ")
 
 
 def url(artefact: Artefact) -> str:

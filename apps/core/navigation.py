@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils.functional import Promise
 
 from apps.core.access import Actor
 from apps.core.models import Project
@@ -18,7 +19,7 @@ class Entry:
     """A line of the left rail: an area of work, or a tool below them."""
 
     area: str
-    label: str
+    label: str | Promise
     url_name: str
     icon: str
     order: int
@@ -49,7 +50,7 @@ _providers: dict[str, SearchProvider] = {}
 
 
 def register(
-    *, area: str, label: str, url_name: str, icon: str, order: int, right: str = "view", tool: bool = False
+    *, area: str, label: str | Promise, url_name: str, icon: str, order: int, right: str = "view", tool: bool = False
 ) -> None:
     """Add a line to the left rail; `tool` puts it under the areas (jobs, lineage, settings)."""
     if any(entry.url_name == url_name for entry in _entries):

@@ -239,7 +239,11 @@ def test_the_schema_is_openapi_3_1_and_valid(house, client):
     answer = client.get(reverse("schema"), headers={"Accept": "application/vnd.oai.openapi+json"})
     assert answer.status_code == 200
     assert answer.json()["openapi"].startswith("3.1")
-    assert "/api/v1/projects/" in answer.json()["paths"]
+    schema = answer.json()
+    assert schema["components"]["securitySchemes"]["ApiKey"]["scheme"] == "bearer"
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            assert "application/problem+json" in operation["responses"]["401"]["content"], (path, method)
 
 
 def test_the_docs_page_lists_every_collection(house, client):
