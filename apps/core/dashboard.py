@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils.functional import Promise
 
 from apps.core.access import Actor
 from apps.core.models import Project
@@ -22,9 +23,9 @@ class Stage:
     kinds: the jobs that do its work; count: how many things it holds."""
 
     name: str
-    label: str
-    todo: str
-    text: str
+    label: str | Promise
+    todo: str | Promise
+    text: str | Promise
     icon: str
     order: int
     list_url: str

@@ -37,3 +37,18 @@ class DatasetsConfig(AppConfig):
                 count=selectors.count_datasets,
             )
         )
+        dashboard.register_stage(
+            dashboard.Stage(
+                name="clean",
+                label=_("Cleaned versions"),
+                todo=_("Clean it"),
+                text=_("Drop duplicates and rows that are too short, and see what each step does to your rows."),
+                icon="eraser",
+                order=20,
+                list_url="datasets:dataset_list",
+                start_url="datasets:dataset_list",
+                right="run_simple",
+                kinds=("datasets.clean",),
+                count=selectors.count_cleaned,
+            )
+        )

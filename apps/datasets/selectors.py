@@ -79,6 +79,12 @@ def parquet_file(version: DatasetVersion, name: str) -> Iterator[Any]:
         yield file
 
 
+def count_cleaned(project: Project) -> int:
+    """Versions that a cleaning made of another version."""
+    made = DatasetVersion.objects.filter(dataset__project=project, artefact__parent_edges__role="dataset")
+    return made.distinct().count()
+
+
 def count_rows(version: DatasetVersion, name: str) -> int:
     """How many rows one of the files holds; 0 when there is no such file."""
     if f"{name}.parquet" not in version.artefact.manifest:

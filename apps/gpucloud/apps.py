@@ -7,7 +7,9 @@ class GpucloudConfig(AppConfig):
     label = "gpucloud"
 
     def ready(self) -> None:
+        from apps.core import dashboard as core_dashboard
         from apps.core import navigation
+        from apps.gpucloud import dashboard
         from apps.gpucloud.handlers import register
         from apps.gpucloud.jobs import GpucloudHandler, find_jobs
 
@@ -19,3 +21,8 @@ class GpucloudConfig(AppConfig):
             area="jobs", label=_("Jobs"), url_name="gpucloud:job_list", icon="list-checks", order=10, tool=True
         )
         navigation.register_search("jobs", find_jobs)
+        core_dashboard.register_activity(dashboard.activity)
+        navigation.register_card("running", template="gpucloud/_card_running.html", context=dashboard.running, order=10)
+        navigation.register_card(
+            "attention", template="gpucloud/_card_attention.html", context=dashboard.attention, order=20
+        )

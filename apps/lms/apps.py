@@ -8,7 +8,7 @@ class LmsConfig(AppConfig):
     verbose_name = _("Models & Serving")
 
     def ready(self) -> None:
-        from apps.core import artefact_types, key_changes, navigation
+        from apps.core import artefact_types, dashboard, key_changes, navigation
         from apps.gpucloud.handlers import register
         from apps.lms import selectors
         from apps.lms.jobs import LmsHandler
@@ -24,3 +24,33 @@ class LmsConfig(AppConfig):
         )
         navigation.register(area="lms", label=_("Models & Serving"), url_name="lms:model_list", icon="boxes", order=50)
         navigation.register_search("lms", selectors.search)
+        dashboard.register_stage(
+            dashboard.Stage(
+                name="evaluate",
+                label=_("Evaluations"),
+                todo=_("Evaluate it"),
+                text=_("Measure a model before and after tuning to see what the tuning was worth."),
+                icon="gauge",
+                order=50,
+                list_url="lms:evaluation_list",
+                start_url="lms:evaluation_create",
+                right="run_simple",
+                kinds=("lms.evaluate",),
+                count=selectors.count_evaluations,
+            )
+        )
+        dashboard.register_stage(
+            dashboard.Stage(
+                name="deploy",
+                label=_("Deployments"),
+                todo=_("Deploy a model"),
+                text=_("Give a model a name; it answers at the gateway as soon as it is loaded."),
+                icon="rocket",
+                order=60,
+                list_url="lms:deployment_list",
+                start_url="lms:deployment_create",
+                right="deploy",
+                kinds=(),
+                count=selectors.count_deployments,
+            )
+        )

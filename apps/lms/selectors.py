@@ -17,6 +17,16 @@ from apps.core.selectors import as_uuid
 from apps.gpucloud.models import Job, JobState
 from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
 
+
+def count_evaluations(project: Project) -> int:
+    return Evaluation.objects.filter(model_version__model__project=project).count()
+
+
+def count_deployments(project: Project) -> int:
+    """Those somebody wants to run."""
+    return Deployment.objects.filter(project=project, wanted=True).count()
+
+
 # --- the model store
 
 

@@ -8,7 +8,7 @@ class PromptsConfig(AppConfig):
     verbose_name = _("Prompts")
 
     def ready(self) -> None:
-        from apps.core import artefact_types, navigation  # these need the models, which are ready only now
+        from apps.core import artefact_types, dashboard, navigation  # these need the models, which are ready only now
         from apps.lms.services import snapshot
         from apps.prompts import selectors
 
@@ -20,3 +20,18 @@ class PromptsConfig(AppConfig):
         )
         snapshot.register_models(selectors.gateway_models)
         navigation.register_search("prompts", selectors.search)
+        dashboard.register_stage(
+            dashboard.Stage(
+                name="publish",
+                label=_("Published services"),
+                todo=_("Publish a prompt"),
+                text=_("Write a prompt with places to fill, test it, and publish it as a service."),
+                icon="message-square-text",
+                order=70,
+                list_url="prompts:service_list",
+                start_url="prompts:prompt_list",
+                right="publish",
+                kinds=(),
+                count=selectors.count_services,
+            )
+        )

@@ -91,6 +91,10 @@ def get_published(name: str, project_id: str) -> PromptService:
     return service
 
 
+def count_services(project: Project) -> int:
+    return PromptService.objects.filter(project=project).count()
+
+
 def list_deployments(project: Project) -> QuerySet[Deployment]:
     """Where a prompt may run."""
     return Deployment.objects.filter(project=project, wanted=True).order_by("name")
