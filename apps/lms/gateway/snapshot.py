@@ -18,7 +18,7 @@ QUERY = "SELECT version, body FROM lms_gatewaysnapshot WHERE id = 1"
 POLL_S = 3.0
 """A lost notification costs at most this."""
 RETRY_S = 1.0
-ASKED_AGAIN_S = 1.0
+ASKED_AGAIN_S = 0.25
 """Requests with something unknown ask PostgreSQL for news at most so often."""
 CONNECT_S = 3
 
@@ -74,14 +74,13 @@ class Feed:
         """Read the row now, so that somebody who has just made a key or a deployment finds it known. Never raises:
         without PostgreSQL the old snapshot stands."""
         if self._asking is None or self._asking.done():
-            if time.monotonic() - self._asked_at < ASKED_AGAIN_S:
-                return
-            self._asked_at = time.monotonic()
             self._asking = asyncio.create_task(self._ask())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._asking), timeout=CONNECT_S)
 
     async def _ask(self) -> None:
+        await asyncio.sleep(self._asked_at + ASKED_AGAIN_S - time.monotonic())
+        self._asked_at = time.monotonic()
         try:
             async with await self._connect() as connection:
                 await self._read(connection)

@@ -36,10 +36,10 @@ WHERE id = %(api_key)s AND (last_used_at IS NULL OR last_used_at < to_timestamp(
 
 INSERT_FEEDBACK = """
 INSERT INTO lms_feedback (id, response_id, project_id, score, comment, created_at)
-SELECT %(id)s, %(response_id)s, project.id, %(score)s, %(comment)s, to_timestamp(%(at)s)
+SELECT %(id)s, %(response_id)s::varchar, project.id, %(score)s, %(comment)s, to_timestamp(%(at)s)
 FROM core_project AS project
-WHERE project.id = %(project)s AND NOT EXISTS (
-    SELECT 1 FROM lms_usage WHERE response_id = %(response_id)s AND project_id IS DISTINCT FROM %(project)s)
+WHERE project.id = %(project)s::uuid AND NOT EXISTS (
+    SELECT 1 FROM lms_usage WHERE response_id = %(response_id)s::varchar AND project_id <> %(project)s::uuid)
 ON CONFLICT (id) DO NOTHING"""
 
 
