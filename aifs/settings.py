@@ -83,7 +83,7 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 20}]},
     }
 }
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {"default": {"BACKEND": "apps.core.caching.ForgetfulRedisCache", "LOCATION": REDIS_URL}}
 
 AIFS_PORT = env.number("AIFS_PORT", 8000)
 AIFS_GATEWAY_PORT = env.number("AIFS_GATEWAY_PORT", 8001)
@@ -113,6 +113,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "visibility_timeout": 3600}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "reconcile deployments": {"task": "lms.reconcile_deployments", "schedule": 10.0, "options": {"queue": "control"}},
+}
 
 # --- Django
 
@@ -161,9 +164,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "apps.core.middleware.ErrorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "apps.core.middleware.ActorMiddleware",
-    "apps.core.middleware.ErrorMiddleware",
 ]
 ROOT_URLCONF = "aifs.urls"
 ASGI_APPLICATION = "aifs.asgi.application"
