@@ -1,13 +1,18 @@
 """How an error is shown: a page, a fragment for htmx, or a problem document, whichever the client asked for."""
 
+import sys
 from http import HTTPStatus
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext_noop as _
 
-from apps.core.errors import AifsError, InvalidInput, NotAllowed, NotFound, problem
+from apps.core.errors import AifsError, InvalidInput, NotAllowed, NotFound, Unavailable, problem
 from apps.core.ids import uuid7
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class Unexpected(AifsError):
@@ -20,6 +25,15 @@ class Unexpected(AifsError):
             _("Something went wrong on our side."),
             hint=_("Tell an operator this number: %(id)s. The log shows what happened."),
             id=id,
+        )
+
+
+class DatabaseAway(Unavailable):
+    """PostgreSQL does not answer, or gives no more connections."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The database does not answer at the moment."), hint=_("Nothing is lost. Try again in a few seconds.")
         )
 
 
@@ -36,6 +50,9 @@ def show(request: HttpRequest, error: AifsError) -> HttpResponse:
     if wants_problem(request):
         return problem_response(error)
     document = problem(error)
+    if isinstance(error, DatabaseAway):  # without a request no context processor asks the database
+        page = render_to_string("core/error.html", {"problem": document})
+        return _with_headers(HttpResponse(page, status=error.status), error)
     fragment = bool(request.headers.get("HX-Request")) and not request.headers.get("HX-Boosted")
     template = "core/_error.html" if fragment else "core/error.html"
     response = render(request, template, {"problem": document}, status=error.status)
@@ -72,6 +89,9 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What went wrong outside the views, in a middleware; Django calls this while it handles the exception."""
+    if isinstance(sys.exc_info()[1], DATABASE_AWAY):
+        return show(request, DatabaseAway())
     return show(request, Unexpected(str(uuid7())))
 
 

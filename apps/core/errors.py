@@ -34,7 +34,7 @@ def translate(text: str, data: dict[str, Any] | None = None) -> str:
     """A marked text in the reader's language with its places filled. A place without data leaves the text as it is."""
     words = gettext(text) if text else ""
     try:
-        return words % data if data else words
+        return words % data if data and "%(" in words else words
     except (KeyError, TypeError, ValueError):
         return words
 

@@ -46,6 +46,9 @@ class ErrorMiddleware(MiddlewareMixin):
             return error_pages.show(request, exception)
         if isinstance(exception, Http404 | PermissionDenied | SuspiciousOperation):
             return None  # Django hands these to the handlers of aifs/urls.py
+        if isinstance(exception, error_pages.DATABASE_AWAY):
+            log.warning("The database is away: %s", exception)
+            return error_pages.show(request, error_pages.DatabaseAway())
         id = str(uuid7())
         log.error("Unexpected error %s in %s %s", id, request.method, request.path, exc_info=sys.exc_info())
         signals.got_request_exception.send(sender=type(self), request=request)
