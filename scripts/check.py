@@ -23,7 +23,7 @@ COMMANDS = {
     "lint": [str(BIN / "ruff"), "check", "--quiet", "--output-format=concise", "."],
     "format": [str(BIN / "ruff"), "format", "--check", "--output-format=concise", "."],
     "types": [PYTHON, "-m", "mypy"],
-    "imports": [str(BIN / "lint-imports"), "--no-timing", "--no-logo"],
+    "imports": [str(BIN / "lint-imports"), "--no-logo"],
     "django": [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
     "docs": [PYTHON, "manage.py", "build_docs", "--check"],

@@ -11,7 +11,7 @@ from aifs.embedded.home import PUBLIC_PORTS, ROOT, Configuration, Home, read_jso
 from aifs.embedded.parent import StartError, Supervisor, guard, is_running, open_log, recorded_process
 from aifs.embedded.parts import Part
 from aifs.embedded.ports import is_taken
-from aifs.embedded.processes import ProcessId, kill_group
+from aifs.embedded.processes import ProcessId, kill_group, with_variable
 from aifs.embedded.readiness import wait_for_deployments
 
 START_S = 180.0
@@ -112,6 +112,8 @@ def stop_leftovers(home: Home) -> None:
         process.send(signal.SIGINT if name == "postgres" else signal.SIGTERM)
         _wait_gone(process, Part.grace_s)
         kill_group(process.pid)
+    for orphan in with_variable("AIFS_READY_FILE", f"{home.path}/run/"):  # children of parts that were killed
+        orphan.send(signal.SIGKILL)
 
 
 def _wait_gone(process: ProcessId, timeout_s: float) -> None:

@@ -307,7 +307,7 @@ def _be_supervisor(supervise: Callable[[], bool]) -> NoReturn:
         if supervise():
             print("the guardian was killed; taking its place", flush=True)
             status = _keep_supervisor(supervise)
-    except BaseException as error:  # noqa: BLE001 - a forked child ends here, whatever happened
+    except BaseException as error:  # a forked child ends here, whatever happened
         print(error) if isinstance(error, StartError) else traceback.print_exc()
         status = 1
     sys.stdout.flush()

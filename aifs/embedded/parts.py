@@ -46,7 +46,21 @@ def services(configuration: Configuration) -> list[Part]:
     manage = [sys.executable, str(ROOT / "manage.py")]
     uvicorn = [sys.executable, "-m", "uvicorn", "aifs.asgi:application", "--host", LOOPBACK, "--port", str(web)]
     uvicorn += ["--timeout-graceful-shutdown", "3", "--no-access-log"]
-    celery = [sys.executable, "-m", "celery", "-A", "aifs.celery", "worker", "-Q", "control", "-c", "1", "-B"]
+    celery = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "aifs.celery",
+        "worker",
+        "-Q",
+        "control",
+        "-c",
+        "1",
+        "-P",
+        "threads",
+        "-B",
+    ]
     celery += ["--hostname", "control@%h", "--schedule", str(configuration.home.path / "run" / "beat")]
     grace_s = float(os.environ.get("AIFS_STOP_GRACE_S") or 10) + 10
     return [

@@ -33,6 +33,18 @@ class ProcessId:
                 os.kill(self.pid, number)
 
 
+def with_variable(name: str, start: str) -> list[ProcessId]:
+    """Processes of ours whose environment variable `name` has a value that starts so."""
+    wanted, found = f"{name}={start}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            process = ProcessId.of(int(folder.name))
+            if process and any(variable.startswith(wanted) for variable in variables):
+                found.append(process)
+    return found
+
+
 def kill_group(group: int) -> None:
     """Kill what is left of a process group; no error when nothing is."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -119,6 +119,7 @@ def test_up_after_everything_was_killed(stack: Stack) -> None:
     stack.up()
     assert set(stack.processes()) >= set(PARTS)
     assert stack.access == access
+    assert len([line for line in left_over(stack) if "celery" in line]) == 2  # the control queue and its beat
 
 
 def test_down_and_up_keep_everything(stack: Stack) -> None:
