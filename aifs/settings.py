@@ -114,6 +114,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "visibility_timeout": 3600}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
+    "tidy": {"task": "core.tidy", "schedule": 3600.0, "options": {"queue": "control"}},
     "reconcile deployments": {"task": "lms.reconcile_deployments", "schedule": 10.0, "options": {"queue": "control"}},
 }
 

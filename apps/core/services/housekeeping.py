@@ -1,0 +1,52 @@
+"""What nobody will come back for is thrown away."""
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from apps.core.models import IdempotencyKey, Invitation, Upload
+from apps.core.services.uploads import part_path
+from apps.core.storage import storage
+
+UNFINISHED_UPLOADS = timedelta(days=7)
+IDEMPOTENCY_KEYS = timedelta(days=1)
+INVITATIONS = timedelta(days=30)
+TEMPORARY_FILES = timedelta(days=1)
+
+
+def tidy() -> dict[str, int]:
+    """Remove what is too old; safe to run at any time, and twice. Returns how many of each were removed."""
+    now = timezone.now()
+    stale = Upload.objects.filter(sha256="", created_at__lt=now - UNFINISHED_UPLOADS)
+    for upload in stale:
+        part_path(upload).unlink(missing_ok=True)
+    counts = {
+        "uploads": stale.delete()[0],
+        "idempotency_keys": IdempotencyKey.objects.filter(created_at__lt=now - IDEMPOTENCY_KEYS).delete()[0],
+        "invitations": Invitation.objects.filter(expires_at__lt=now - INVITATIONS).delete()[0],
+        "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
+        "temporary_files": 0,
+    }
+    if storage().local:
+        counts["temporary_files"] = _remove_old(Path(storage().root) / "tmp")
+    return counts
+
+
+def _remove_old(folder: Path) -> int:
+    """Files that a killed process was writing; folders of half-written checkpoints empty themselves the same way."""
+    oldest, removed = time.time() - TEMPORARY_FILES.total_seconds(), 0
+    if not folder.exists():
+        return 0
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.lstat().st_mtime > oldest:
+            continue
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        else:
+            path.unlink()
+            removed += 1
+    return removed
