@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
 from apps.core.errors import InvalidInput, NotFound
-from apps.core.rest import IdempotentCreate, ReadOnlyProjectViewSet
+from apps.core.rest import CursorPagination, IdempotentCreate, ReadOnlyProjectViewSet
 from apps.core.rest.filters import StrictFilters, refuse_unknown
 from apps.gpucloud import selectors, serializers, services, shown
 from apps.gpucloud.models import Accelerator, Job, JobState, Node
@@ -50,6 +50,7 @@ class JobFilter(django_filters.FilterSet):
 class JobKindsViewSet(viewsets.ViewSet):
     """What can be started, with the JSON Schema of its parameters in the caller's language."""
 
+    right = "signed_in"
     lookup_value_regex = "[^/]+"
 
     @extend_schema(responses=OpenApiTypes.OBJECT)
@@ -124,6 +125,12 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     filterset_class = JobFilter
     ordering_fields = ("created_at", "priority", "state")
     content_negotiation_class = AnyAccept
+    known_params: ClassVar = {"events": ("since",), "logs": ("after", "limit"), "metrics": ("names",)}
+
+    @property
+    def query_params(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What each way of watching may be asked; anything else is refused."""
+        return self.known_params.get(self.action or "", ())
 
     def get_serializer_class(self) -> type[serializers.JobSerializer]:
         return serializers.JobSerializer if self.action == "list" else serializers.JobDetailSerializer
@@ -185,7 +192,6 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     @action(detail=True, methods=["get"])
     def events(self, request: Request, pk: str) -> StreamingHttpResponse:
         """Server-sent events from a sequence number (`since` or `Last-Event-ID`) until the job has ended."""
-        refuse_unknown(request, {"since", "format"})
         job = self.get_object()
         since = request.query_params.get("since") or request.headers.get("Last-Event-ID") or ""
         response = StreamingHttpResponse(server_sent(job.pk, as_seq(since)), content_type="text/event-stream")
@@ -199,7 +205,6 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     @action(detail=True, methods=["get"])
     def logs(self, request: Request, pk: str) -> Response:
         """Lines of the log after line number `after`; `next` is where to go on, null when there is no more for now."""
-        refuse_unknown(request, {"after", "limit", "format"})
         after = as_seq(request.query_params.get("after", "0"))
         limit = min(as_seq(request.query_params.get("limit", "1000")) or 1000, LINES_MAX)
         lines = [shown.line(row) for row in selectors.read_lines(self.get_object(), after, limit)]
@@ -209,7 +214,6 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     @action(detail=True, methods=["get"])
     def metrics(self, request: Request, pk: str) -> Response:
         """Every series, or those named: {"series": {name: {"steps", "values", "times"}}}."""
-        refuse_unknown(request, {"names", "format"})
         names = [name for name in request.query_params.get("names", "").split(",") if name and name != "*"]
         return Response({"series": selectors.read_metrics(self.get_object(), names)})
 
@@ -229,7 +233,9 @@ async def server_sent(job_id: UUID, since: int) -> AsyncIterator[str]:
 class SignedInReadOnlyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
     """Nodes and devices are shared by all projects: every member of any project may look at them."""
 
+    right = "signed_in"
     filter_backends = (StrictFilters,)
+    pagination_class = CursorPagination
 
     def get_queryset(self) -> QuerySet:
         rows = super().get_queryset()

@@ -49,6 +49,11 @@ def progress(stored: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def bar(stored: dict[str, Any]) -> dict[str, Any]:
+    """What `ui/progress.html` draws, also when nothing has been said yet."""
+    return {"done": 0, "total": 0, "message": "", "eta_s": None} | progress(stored) | {"data": {}}
+
+
 def duration_s(job: Job) -> float | None:
     if job.started_at is None:
         return None

@@ -64,6 +64,15 @@ def _send(task: str, attempt_id: str, queue: str) -> None:
         log.warning("bell %s for %s not rung: %s", task, attempt_id, error)
 
 
+def warm_up() -> None:
+    """Open the connection to the broker before the first bell is due."""
+    try:
+        with current_app.producer_pool.acquire(block=True) as producer:
+            producer.connection.ensure_connection(max_retries=1, timeout=2)
+    except Exception as error:
+        log.warning("the broker is away: %s", error)
+
+
 class _PageBells:
     """Collects the newest sequence number of every job and sends it on, without making the caller wait for Redis."""
 

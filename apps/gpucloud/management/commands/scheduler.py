@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 from apps.core.readiness import announce_ready
 from apps.gpucloud.services.connections import use_direct_connection
 from apps.gpucloud.services.scheduling import Clock, tick
-from apps.gpucloud.services.wakeups import SCHEDULER_CHANNEL
+from apps.gpucloud.services.wakeups import SCHEDULER_CHANNEL, warm_up
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ class Command(BaseCommand):
         self.running = True
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
+        warm_up()
         clock = Clock()
         while self.running:
             try:

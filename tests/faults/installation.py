@@ -1,0 +1,161 @@
+"""Real processes on private servers: scheduler, finisher and any number of agents, with short leases.
+
+Everything that a test starts here ends with it, and a history checker judges what is left.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from apps.core.models import Artefact
+from apps.gpucloud.agent.processes import mark_of
+from apps.gpucloud.models import Attempt, Job, Lease
+from apps.gpucloud.services import submit_job
+from tests.factories import House, make_house
+from workers.supervise import is_alive
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE_S, HEARTBEAT_S, GRACE_S = 6.0, 0.5, 2.0
+MANAGE = [sys.executable, "manage.py"]
+CONTROL = [sys.executable, "-m", "celery", "-A", "aifs.celery", "worker", "-Q", "control", "-P", "solo", "-l", "WARNING"]
+
+
+class Installation:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.house: House = make_house()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        database = connection.settings_dict["NAME"]
+        self.environment = os.environ | {
+            "AIFS_HOME": str(home),
+            "DATABASE_URL": os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{database}",
+            "STORAGE_URL": f"file://{home / 'storage'}",
+            "AIFS_LEASE_S": str(LEASE_S),
+            "AIFS_HEARTBEAT_S": str(HEARTBEAT_S),
+            "AIFS_STOP_GRACE_S": str(GRACE_S),
+            "SKIP_CHECKS": "1",
+        }
+        home.mkdir(parents=True, exist_ok=True)
+
+    # --- processes
+
+    def start(self, name: str, command: list[str], **environment: str) -> "subprocess.Popen[bytes]":
+        with (self.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment | environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self.processes[name] = process
+        return process
+
+    def start_core(self) -> None:
+        """Scheduler and finisher."""
+        self.start("scheduler", [*MANAGE, "scheduler"])
+        self.start("control", CONTROL)
+
+    def start_agent(self, name: str = "north", **environment: str) -> "subprocess.Popen[bytes]":
+        """One node; nodes have run directories of their own, as on machines of their own."""
+        return self.start(name, [*MANAGE, "agent"], AIFS_NODE_NAME=name, AIFS_HOME=str(self.home / name), **environment)
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        process.wait(30)
+
+    def end(self) -> None:
+        """Stop all, in good order; what does not obey is killed, supervisors and their children too."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(GRACE_S + 8)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+        for pid in self.run_processes():
+            os.kill(pid, signal.SIGKILL)
+
+    def run_processes(self) -> list[int]:
+        """Every process of any run of this installation: supervisors, children, grandchildren."""
+        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+        return [pid for pid in pids if mark_of(pid).startswith(str(self.home))]
+
+    # --- jobs
+
+    def submit(self, part: str = "engineer", **params: Any) -> Job:
+        options = {name: params.pop(name) for name in ("resources", "priority", "max_attempts", "name") if name in params}
+        return submit_job(self.house.actor(part), self.house.project, "gpucloud.check", params, **options)
+
+    def until(self, condition: Callable[[], Any], timeout_s: float = 40.0, what: str = "") -> Any:
+        """Wait for a condition; on time-out show what every process said."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if value := condition():
+                return value
+            time.sleep(0.05)
+        raise AssertionError(f"{what or condition} did not happen in {timeout_s} s\n{self.story()}")
+
+    def ended(self, job: Job, timeout_s: float = 60.0) -> Job:
+        def look() -> bool:
+            job.refresh_from_db()
+            return job.state in Job.ENDED
+
+        self.until(look, timeout_s, f"the end of {job}")
+        return job
+
+    def reached(self, job: Job, step: int, timeout_s: float = 40.0) -> Attempt:
+        """Wait until the job's newest attempt has done so many steps, by the records."""
+
+        def look() -> bool:
+            job.refresh_from_db()
+            return (job.progress.get("done") or 0) >= step
+
+        self.until(look, timeout_s, f"step {step} of {job}")
+        return job.attempts.latest("number")
+
+    def child(self, attempt: Attempt) -> int:
+        """Process id of the real child: the one with the run's mark that is no supervisor."""
+        return self.until(lambda: next(iter(self._children(attempt)), None), what="a child")
+
+    def _children(self, attempt: Attempt) -> list[int]:
+        found = []
+        for pid in self.run_processes():
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if mark_of(pid) == attempt.run_dir and b"workers" in words:
+                found.append(pid)
+        return found
+
+    def supervisor(self, attempt: Attempt) -> dict[str, Any]:
+        import json
+
+        who: dict[str, Any] = json.loads((Path(attempt.run_dir) / "supervisor.json").read_text())
+        assert is_alive(who)
+        return who
+
+    def story(self) -> str:
+        jobs = [f"{job} {job.state} {job.reason}" for job in Job.objects.all()]
+        attempts = [f"{row.number} {row.state} {row.node.name} {row.reason}" for row in Attempt.objects.select_related("node")]
+        logs = [f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.home.glob("*.log"))]
+        return "\n".join([*jobs, *attempts, *logs])
+
+    # --- the judge
+
+    def check_history(self) -> None:
+        """Every accepted job ended exactly once; no orphan process, no lease still held, no artefact twice."""
+        for job in Job.objects.all():
+            states = list(job.events.filter(type="state").order_by("seq").values_list("data__state", flat=True))
+            assert sum(state in Job.ENDED for state in states) == 1, (states, self.story())
+            assert states[-1] == job.state
+            sequence = list(job.events.order_by("seq").values_list("seq", flat=True))
+            assert len(sequence) == len(set(sequence))
+            assert job.attempts.filter(state__in=Attempt.ACTIVE).count() == 0
+            assert Artefact.objects.filter(job_id=job.pk).count() == len(job.outputs)
+        assert not Lease.objects.filter(released_at__isnull=True).exists(), self.story()
+        self.until(lambda: not self.run_processes(), 10, "the end of every process of a run")

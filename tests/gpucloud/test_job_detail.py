@@ -1,0 +1,113 @@
+"""`gpucloud:job_detail` and the buttons on it."""
+
+import pytest
+from django.urls import reverse
+
+from apps.gpucloud.services.attempts import close_failed, hand_to_finisher
+from apps.gpucloud.services.checkpoints import register_checkpoint
+from apps.gpucloud.services.events import Batch, store_batch
+from apps.gpucloud.services.finishing import finish_attempt
+from apps.gpucloud.services.transitions import reason
+from tests.gpucloud.pieces import fresh, schedule, started
+
+pytestmark = pytest.mark.django_db
+
+TABS = ("overview", "metrics", "logs", "files", "spec")
+
+
+def url(job, name="job_detail"):
+    return reverse(f"gpucloud:{name}", args=[job.project.slug, job.pk])
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_of_a_waiting_job(house, check, tab):
+    answer = house.client("viewer").get(f"{url(check(name='mine'))}?tab={tab}")
+    assert answer.status_code == 200 and "mine" in answer.content.decode()
+
+
+def test_a_failed_run_says_why(house, check, node):
+    job = check({"steps": 9})
+    schedule()
+    claim = started(job)
+    store_batch(claim, Batch([{"type": "progress", "t": 1.0, "done": 3, "total": 9, "message": "Checking"}], [], 1, 0))
+    register_checkpoint(claim.attempt_id, claim.fence, 3, {"state.json": {"sha256": "0" * 64, "size": 7}}, {})
+    close_failed(
+        claim, reason("crashed", "The run was ended by signal %(signal)s.", signal="SIGKILL"), {"code": -9}, again=False
+    )
+    page = house.client("engineer").get(url(job)).content.decode()
+    assert "The run was ended by signal SIGKILL." in page
+    assert url(job, "job_resume") in page and url(job, "job_retry") in page and "Checkpoints" in page
+
+
+def test_outputs_are_linked(house, check, node):
+    job = check(name="looked at")
+    schedule()
+    claim = started(job)
+    output = {"type": "node_report", "manifest": {}, "sha256": "", "size_bytes": 0, "meta": {}}
+    hand_to_finisher(claim, {"report": output}, {"code": 0})
+    assert finish_attempt(claim.attempt_id)
+    page = house.client("viewer").get(f"{url(job)}?tab=files").content.decode()
+    made = fresh(job).outputs["report"]["id"]
+    assert reverse("core:lineage_detail", args=[house.project.slug, "node_report", made]) in page
+
+
+def test_buttons_follow_state_and_role(house, check):
+    job = check()
+    assert url(job, "job_cancel") in house.client("expert").get(url(job)).content.decode()
+    assert url(job, "job_cancel") not in house.client("viewer").get(url(job)).content.decode()
+    assert url(job, "job_retry") not in house.client("expert").get(url(job)).content.decode()
+
+
+def test_who_may_see_it(house, check):
+    job = check()
+    assert house.client(None).get(url(job)).status_code == 302
+    assert house.client("stranger").get(url(job)).status_code == 404
+    elsewhere = reverse("gpucloud:job_detail", args=[house.other_project.slug, job.pk])
+    assert house.client("stranger").get(elsewhere).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["job_cancel", "job_retry", "job_resume"])
+def test_deeds_are_guarded(house, check, name):
+    job = check()
+    assert house.client(None).post(url(job, name)).status_code == 302
+    assert house.client("stranger").post(url(job, name)).status_code == 404
+    assert house.client("viewer").post(url(job, name)).status_code == 403
+    assert house.client("expert").get(url(job, name)).status_code == 405
+    assert fresh(job).state == "queued"
+
+
+def test_cancel_then_resume_then_cancel_then_retry(house, check):
+    job, client = check(), house.client("expert")
+    for name, state in (
+        ("job_cancel", "cancelled"),
+        ("job_resume", "queued"),
+        ("job_cancel", "cancelled"),
+        ("job_retry", "queued"),
+    ):
+        assert client.post(url(job, name)).status_code == 302
+        assert fresh(job).state == state
+    assert client.post(url(job, "job_retry")).status_code == 409
+
+
+def test_clone_shows_the_form_and_makes_a_job(house, check):
+    job, client = check({"steps": 7}), house.client("expert")
+    assert 'value="7"' in client.get(url(job, "job_clone")).content.decode()
+    answer = client.post(url(job, "job_clone"), {"steps": "8", "seconds_per_step": "0", "report": "on"})
+    assert answer.status_code == 302
+    made = type(job).objects.exclude(pk=job.pk).get()
+    assert made.params["steps"] == 8 and made.cloned_from_id == job.pk
+    wrong = client.post(url(job, "job_clone"), {"steps": "-8"})
+    assert wrong.status_code == 200 and wrong.context["form"].errors["steps"]
+    assert house.client("viewer").get(url(job, "job_clone")).status_code == 403
+    assert house.client("stranger").get(url(job, "job_clone")).status_code == 404
+
+
+def test_job_create(house):
+    address = reverse("gpucloud:job_create", args=[house.project.slug, "gpucloud.check"])
+    client = house.client("expert")
+    assert client.get(address).status_code == 200
+    assert client.post(address, {"steps": "2", "seconds_per_step": "0", "report": "on"}).status_code == 302
+    assert client.post(address, {"steps": "x"}).status_code == 200
+    assert house.client("viewer").get(address).status_code == 403
+    assert house.client("stranger").get(address).status_code == 404
+    assert client.get(reverse("gpucloud:job_create", args=[house.project.slug, "gpucloud.nothing"])).status_code == 400
