@@ -57,6 +57,14 @@ def _start_servers() -> None:
     }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What lies in tests/faults/ is a fault test, and may take its time."""
+    for item in items:
+        if "faults" in item.path.parts:
+            item.add_marker(pytest.mark.fault)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if "home" in _running:
         _running["redis"].stop()

@@ -10,7 +10,8 @@ from aifs.embedded.parts import answers
 
 WAIT_S = 60.0
 WANTED = """
-    SELECT deployment.name FROM lms_deployment deployment JOIN core_project project ON project.id = deployment.project_id
+    SELECT deployment.name FROM lms_deployment deployment
+    JOIN core_project project ON project.id = deployment.project_id
     WHERE wanted AND external_url = '' AND project.slug = %s AND EXISTS (
         SELECT FROM lms_instance instance WHERE instance.deployment_id = deployment.id AND instance.ready_at IS NOT NULL
     ) ORDER BY deployment.name
