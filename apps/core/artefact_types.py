@@ -1,9 +1,10 @@
 """The kinds of artefacts. An app registers its own in `AppConfig.ready`, so that inputs resolve, graphs link and search
 finds them without core knowing any."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.utils.functional import Promise
 
@@ -60,6 +61,23 @@ def url(artefact: Artefact) -> str:
 def meta(artefact: Artefact) -> dict[str, Any]:
     known = _types.get(artefact.type)
     return known.meta(artefact) if known else stored_meta(artefact)
+
+
+JobsDescriber = Callable[[Iterable[UUID]], dict[UUID, dict[str, Any]]]
+_describe_jobs: list[JobsDescriber] = []
+
+
+def register_jobs(describe: JobsDescriber) -> None:
+    """Whoever runs jobs tells about those that made artefacts: id → {"name", "kind", "state", "url"}."""
+    _describe_jobs.append(describe)
+
+
+def jobs(ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What is known about these jobs; one that is gone is left out."""
+    wanted, found = set(ids), {}
+    for describe in _describe_jobs if wanted else ():
+        found.update(describe(wanted))
+    return found
 
 
 def names() -> list[str]:

@@ -18,22 +18,25 @@ class Box:
     artefact: Artefact
     label: str
     url: str
+    job: dict[str, Any]
     x: int
     y: int
     centre: bool
 
 
 def layered(found: Lineage) -> dict[str, Any]:
-    """{"boxes", "lines", "width", "height", "box"}: boxes in columns, lines as SVG paths."""
+    """{"boxes", "centre", "lines", "width", "height", "box"}: boxes in columns, lines as SVG paths."""
     columns: dict[int, list[Artefact]] = {}
     depth = _depths([node.pk for node in found.nodes], [(edge.parent_id, edge.child_id) for edge in found.edges])
     for node in sorted(found.nodes, key=lambda node: node.pk):
         columns.setdefault(depth[node.pk], []).append(node)
+    jobs = artefact_types.jobs(node.job_id for node in found.nodes if node.job_id)
     boxes = {
         node.pk: Box(
             node,
             str(artefact_types.label(node.type)),
             artefact_types.url(node),
+            jobs.get(node.job_id, {}) if node.job_id else {},
             column * (WIDTH + GAP_X),
             row * (HEIGHT + GAP_Y),
             node.pk == found.centre.pk,
@@ -45,6 +48,7 @@ def layered(found: Lineage) -> dict[str, Any]:
     tallest = max(len(nodes) for nodes in columns.values())
     return {
         "boxes": list(boxes.values()),
+        "centre": boxes[found.centre.pk],
         "lines": lines,
         "width": (max(columns) + 1) * (WIDTH + GAP_X) - GAP_X,
         "height": tallest * (HEIGHT + GAP_Y) - GAP_Y,

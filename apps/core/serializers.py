@@ -119,9 +119,20 @@ class LineageEdgeSerializer(serializers.Serializer):
     job = serializers.UUIDField(allow_null=True)
 
 
+class LineageJobSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    state = serializers.CharField()
+    url = serializers.CharField()
+
+
 class LineageSerializer(serializers.Serializer):
+    """Artefacts are nodes; an edge says which job made the child of the parent, and `jobs` holds those jobs."""
+
     nodes = LineageNodeSerializer(many=True)
     edges = LineageEdgeSerializer(many=True)
+    jobs = LineageJobSerializer(many=True)
     truncated = serializers.BooleanField()
 
     def to_representation(self, found: Any) -> dict[str, Any]:
@@ -129,9 +140,11 @@ class LineageSerializer(serializers.Serializer):
             {"parent": edge.parent_id, "child": edge.child_id, "role": edge.role, "job": edge.job_id}
             for edge in found.edges
         ]
+        made_by = artefact_types.jobs(node.job_id for node in found.nodes if node.job_id)
         shown = {
             "nodes": [lineage_node(node) for node in found.nodes],
             "edges": from_edge,
+            "jobs": [{"id": id, **described} for id, described in made_by.items()],
             "truncated": found.truncated,
         }
         return super().to_representation(shown)

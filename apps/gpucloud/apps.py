@@ -7,11 +7,11 @@ class GpucloudConfig(AppConfig):
     label = "gpucloud"
 
     def ready(self) -> None:
+        from apps.core import artefact_types, navigation
         from apps.core import dashboard as core_dashboard
-        from apps.core import navigation
         from apps.gpucloud import dashboard
         from apps.gpucloud.handlers import register
-        from apps.gpucloud.jobs import GpucloudHandler, find_jobs
+        from apps.gpucloud.jobs import GpucloudHandler, describe_jobs, find_jobs
 
         register(GpucloudHandler())
         navigation.register(
@@ -20,6 +20,7 @@ class GpucloudConfig(AppConfig):
         navigation.register(
             area="jobs", label=_("Jobs"), url_name="gpucloud:job_list", icon="list-checks", order=10, tool=True
         )
+        artefact_types.register_jobs(describe_jobs)
         navigation.register_search("jobs", find_jobs)
         core_dashboard.register_activity(dashboard.activity)
         navigation.register_card("running", template="gpucloud/_card_running.html", context=dashboard.running, order=10)

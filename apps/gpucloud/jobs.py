@@ -1,6 +1,8 @@
 """What becomes of the results of gpucloud's own kinds, and what search finds of jobs."""
 
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -32,6 +34,20 @@ class GpucloudHandler(Handler):
             )
             outputs[name] = {"type": artefact.type, "id": str(artefact.pk), "name": artefact.name}
         return outputs
+
+
+def describe_jobs(ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Name, kind, state and page of the jobs in a lineage graph."""
+    rows = Job.objects.filter(pk__in=ids).select_related("project")
+    return {
+        job.pk: {
+            "name": str(job),
+            "kind": job.kind,
+            "state": job.state,
+            "url": reverse("gpucloud:job_detail", args=[job.project.slug, job.pk]),
+        }
+        for job in rows
+    }
 
 
 def find_jobs(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:

@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from apps.core import selectors
+from apps.core import artefact_types, selectors
 from apps.core.graph import layered
+from apps.core.ids import uuid7
 from tests.factories import make_artefact, make_house
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +48,24 @@ def test_edges_name_the_input(house, line):
     edges = ask(house, line["answer"], "up").json()["edges"]
     roles = {(edge["parent"], edge["role"]) for edge in edges if edge["child"] == str(line["answer"].pk)}
     assert roles == {(str(line["model"].pk), "model"), (str(line["source"].pk), "benchmark")}
+
+
+def test_the_jobs_in_between_are_told(house, line, monkeypatch):
+    job = uuid7()
+    made = make_artefact(house.project, "by a job", job_id=job, parents={"dataset": line["source"]})
+
+    def describe(ids):
+        assert set(ids) == {job}
+        return {job: {"name": "nightly", "kind": "x.y", "state": "succeeded", "url": "/somewhere/"}}
+
+    monkeypatch.setattr(artefact_types, "_describe_jobs", [describe])
+    found = ask(house, made, "up").json()
+    assert found["jobs"] == [
+        {"id": str(job), "name": "nightly", "kind": "x.y", "state": "succeeded", "url": "/somewhere/"}
+    ]
+    assert [edge["job"] for edge in found["edges"]] == [str(job)]
+    page = house.client("viewer").get(reverse("core:lineage_detail", args=[house.project.slug, "thing", made.pk]))
+    assert "nightly" in page.content.decode()
 
 
 def test_other_projects_end_the_walk(house, line):
