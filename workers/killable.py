@@ -60,7 +60,7 @@ class Pool:
         *,
         size: int = 2,
         cpu_s: float = 0.1,
-        wall_s: float = 2.0,
+        wall_s: float = 10.0,
         memory_mib: int = 512,
         answer_bytes: int = 2 << 20,
     ) -> None:
@@ -115,7 +115,7 @@ class Pool:
                     self._idle.put(None)
                 atexit.register(self.close)
         try:
-            child = self._idle.get(timeout=self.wall_s * 5)
+            child = self._idle.get(timeout=self.wall_s)
         except queue.Empty:
             raise errors.Unavailable(_("Too many previews run at this moment. Try again in a few seconds.")) from None
         if child is not None and child.alive():

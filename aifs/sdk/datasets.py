@@ -85,7 +85,9 @@ def find_version(client: "Client", path: str, field: str, ref: str) -> dict[str,
     if len(ref) == 36 and ref.count("-") == 4:
         found: dict[str, Any] = client.get(f"{path}{ref}/")
         return found
-    name, _colon, number = ref.partition(":")
+    name, colon, number = ref.rpartition(":")
+    if not (colon and number.isdecimal()):
+        name, number = ref, ""
     filters: dict[str, Any] = {"project": client.project, field: name, "number": number or None}
     for version in client.pages(path, limit=1, **filters):
         return version

@@ -31,7 +31,7 @@ class Evaluations:
         """Start an evaluation. suite: `mmlu`, `ceval`, `cmmlu` with `data`, the folder of its original files; or the
         name of a benchmark dataset. params: `dataset` for held-out loss, `prompts` for greedy answers."""
         given: dict[str, Any] = {"model": model, **params}
-        if suite and data is None and suite not in {"mmlu", "ceval", "cmmlu"}:
+        if suite and data is None and "benchmark" not in params and suite not in {"mmlu", "ceval", "cmmlu"}:
             given |= {"suite": "dataset", "benchmark": suite}
         elif suite:
             given["suite"] = suite

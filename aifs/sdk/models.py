@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from aifs.sdk.datasets import download, find_version
 from aifs.sdk.jobs import Job, output
@@ -28,7 +29,7 @@ class Models:
 
     def version(self, ref: str) -> dict[str, Any]:
         """A version by id, `name` (newest) or `name:version`. Raises NotFound."""
-        return find_version(self._client, "model-versions/", "model__name", ref)
+        return find_version(self._client, "model-versions/", "model", ref)
 
     def version_of(self, job: Job) -> dict[str, Any]:
         """The version that an import or a tuning run made."""
@@ -40,7 +41,7 @@ class Models:
         files = self._client.get(f"model-versions/{version['id']}/files/")
         for file in files["files"] if isinstance(files, dict) else files:
             target = _inside(Path(folder), file["path"])
-            download(self._client, f"model-versions/{version['id']}/files/{file['path']}", target)
+            download(self._client, f"model-versions/{version['id']}/files/{quote(file['path'])}/", target)
         return Path(folder)
 
 

@@ -58,7 +58,7 @@ def connect(house: "House", transport: httpx.BaseTransport) -> Callable[..., Cli
 
 @pytest.fixture
 def run_cli(
-    house: "House", transport: httpx.BaseTransport, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    house: "House", transport: httpx.BaseTransport, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """`run_cli("datasets", "list", part="viewer")` → exit status, standard output, standard error."""
     from aifs.sdk import cli
@@ -71,7 +71,7 @@ def run_cli(
         if part:
             monkeypatch.setenv("AIFS_API_KEY", house.key(part))
         status = cli.main(arguments)
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         return status, out, err
 
     return run

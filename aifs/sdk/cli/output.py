@@ -10,13 +10,18 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 from rich.text import Text
 
+PIPE_WIDTH = 200
+"""Columns of a table that goes to a pipe or a file; nothing is cut off there."""
+ID_WIDTH = 36
+
 
 class Output:
     """json: only the result goes to standard output, as the last line."""
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
-        self.console = Console(highlight=False, markup=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else PIPE_WIDTH
+        self.console = Console(highlight=False, markup=False, soft_wrap=True, width=width)
         self.stderr = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
     @property
@@ -41,7 +46,7 @@ class Output:
             return
         table = Table(box=None, header_style="bold")
         for heading in columns:
-            table.add_column(heading)
+            table.add_column(heading, min_width=ID_WIDTH if heading == "ID" else None)
         for row in rows:
             cells = [row.get(get) if isinstance(get, str) else get(row) for get in columns.values()]
             table.add_row(*[Text(short(cell)) for cell in cells])
