@@ -38,7 +38,8 @@ def view_name(path: str) -> str:
 
 def links(page: Page) -> Iterator[str]:
     """Addresses inside the application that the page links to, downloads left out."""
-    for href in page.eval_on_selector_all("a[href]:not([download])", "all => all.map((a) => a.href)"):
+    read = "all => all.map((a) => new URL(a.getAttribute('href'), location).href)"  # an SVG's a.href is no text
+    for href in page.eval_on_selector_all("a[href]:not([download])", read):
         parts = urlsplit(href)
         if parts.netloc == urlsplit(page.url).netloc and not parts.path.startswith(("/admin/", "/api/", "/static/")):
             yield parts.path + (f"?{parts.query}" if parts.query else "")
