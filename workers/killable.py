@@ -86,7 +86,7 @@ class Pool:
         except _Broken as broken:
             child.kill()
             self._idle.put(None)
-            raise errors.LimitReached(broken.message, code="render_limit", limit_s=self.cpu_s) from None
+            raise errors.LimitReached(broken.message, code="cut_off", limit_s=self.cpu_s) from None
         except BaseException:
             child.kill()
             self._idle.put(None)
@@ -239,7 +239,7 @@ def _answer(function: Any, payload: Any) -> dict[str, Any]:
     except errors.AifsError as error:
         return {"kind": type(error).__name__, "error": error.as_event()}
     except (MemoryError, RecursionError):
-        limit = errors.LimitReached(_("It took too much memory and was stopped."), code="render_limit")
+        limit = errors.LimitReached(_("It took too much memory and was stopped."), code="cut_off")
         return {"kind": "LimitReached", "error": limit.as_event()}
     except Exception:  # noqa: BLE001 – told to the parent, which raises it there
         return {"bug": traceback.format_exc()}

@@ -77,7 +77,7 @@ def _fill(
         for piece in sandbox.from_string(source).generate(values):
             left -= len(piece.encode())
             if left < 0:
-                raise LimitReached(_("The rendered prompt is larger than 1 MB."), code="render_limit")
+                raise LimitReached(_("The rendered prompt is larger than 1 MB."), code="cut_off")
             pieces.append(piece)
     except TemplateSyntaxError as error:
         raise InvalidInput(
