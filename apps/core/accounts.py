@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Invitation, User
-from apps.core.services import accept_invitation
+from apps.core.services import accept_invitation, record_audit
 from apps.core.services.members import find_invitation
 
 INVITATION = "invitation"
@@ -54,6 +55,7 @@ class InvitationOnlyAdapter(DefaultAccountAdapter):
         token = request.session.get(INVITATION)
         super().login(request, user)
         request.session["language"] = user.language
+        record_audit(Actor(user, ip=request.META.get("REMOTE_ADDR") or None), "user.sign_in", user)
         if token:
             request.session.pop(INVITATION, None)
             _join(user, token)

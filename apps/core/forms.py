@@ -1,7 +1,7 @@
 """Shape of what people type into core's pages. Rules about state are in services."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.access import RIGHTS
-from apps.core.models import Role, User
+from apps.core.models import Role
 
 RIGHT_LABELS = {
     "view": _("See everything in the project"),
@@ -22,12 +22,9 @@ RIGHT_LABELS = {
 }
 
 
-class ProfileForm(forms.ModelForm):
+class ProfileForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=150, required=False)
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
-
-    class Meta:
-        model = User
-        fields: ClassVar = ["name", "language"]
 
 
 class ProjectForm(forms.Form):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework import status
@@ -96,7 +97,7 @@ class UploadViewSet(ReadOnlyProjectViewSet):
         file = request.FILES.get("file")
         if file is None:
             raise InvalidInput(
-                _("The form holds no “file”."), errors=[{"field": "file", "message": _("This is needed.")}]
+                _("The form holds no “file”."), errors=[{"field": "file", "message": gettext("This is needed.")}]
             )
         project = self._project(request.data.get("project", ""))
         return self._created(request, services.create_upload_from_file(self.actor, project, file))

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user
 from django.urls import reverse
 from redis.exceptions import ConnectionError as RedisGone
 
-from apps.core.models import User
+from apps.core.models import AuditEvent, User
 from tests.factories import PASSWORD, make_house
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +26,8 @@ def test_by_e_mail_and_back_to_the_page_that_was_asked(house):
     assert 'name="login"' in page.content.decode()
     answer = client.post(URL, {"login": house.engineer.email, "password": PASSWORD, "next": wanted})
     assert answer["Location"] == wanted
+    event = AuditEvent.objects.get(action="user.sign_in")
+    assert (event.user, event.ip) == (house.engineer, "127.0.0.1")
     assert get_user(client) == house.engineer
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.core import parsing
 from apps.core.models import ApiKey, Artefact, Membership, Project
 from tests.factories import bearer, make_artefact, make_house, make_key
 
@@ -233,6 +234,13 @@ def test_field_errors_are_listed(house):
 def test_bodies_that_are_no_object_are_400(house, body):
     answer = house.api("owner").post(reverse("api-key-list"), body, content_type=JSON)
     assert answer.status_code == 400, answer.content[:500]
+
+
+def test_a_body_too_large_is_413(house):
+    body = '{"name": "' + "x" * parsing.LIMIT_BYTES + '"}'
+    answer = house.api("owner").post(reverse("api-key-list"), body, content_type=JSON)
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too_large"
 
 
 def test_the_schema_is_openapi_3_1_and_valid(house, client):

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 from rest_framework import mixins, viewsets
 from rest_framework.request import Request
@@ -76,7 +77,7 @@ class ProjectViewSet(viewsets.GenericViewSet):
             project = self.actor.api_key.project
         else:
             raise InvalidInput(
-                _("Say in which project."), errors=[{"field": "project", "message": "Its short name or id."}]
+                _("Say in which project."), errors=[{"field": "project", "message": gettext("Its short name or id.")}]
             )
         self.actor.require(self.required_right(), project)
         return project

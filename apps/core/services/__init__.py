@@ -10,7 +10,7 @@ from apps.core.services.members import (
     remove_member,
     withdraw_invitation,
 )
-from apps.core.services.people import set_language
+from apps.core.services.people import set_language, set_profile
 from apps.core.services.projects import create_project, update_project
 from apps.core.services.uploads import (
     append_to_upload,
@@ -35,6 +35,7 @@ __all__ = [
     "remove_member",
     "revoke_api_key",
     "set_language",
+    "set_profile",
     "update_project",
     "withdraw_invitation",
 ]

@@ -7,6 +7,11 @@ from apps.core.errors import InvalidInput
 from apps.core.models import User
 
 
+def set_profile(user: User, name: str, language: str) -> None:
+    check_language(language)
+    User.objects.filter(pk=user.pk).update(name=name.strip(), language=language)
+
+
 def set_language(user: User, language: str) -> None:
     check_language(language)
     User.objects.filter(pk=user.pk).update(language=language)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from apps.core.access import Actor
@@ -23,7 +24,7 @@ def create_project(actor: Actor, name: str, slug: str = "", description: str = "
     if not name or not slug:
         raise InvalidInput(
             _("Give the project a name and a short name of letters, digits and hyphens."),
-            errors=[{"field": "slug" if name else "name", "message": str(_("This is needed."))}],
+            errors=[{"field": "slug" if name else "name", "message": gettext("This is needed.")}],
         )
     team = team or Team.objects.create(name=name)
     try:
@@ -44,7 +45,9 @@ def update_project(actor: Actor, project: Project, **changes: Any) -> Project:
         if field in changes:
             setattr(project, field, str(changes[field]).strip())
     if not project.name:
-        raise InvalidInput(_("Give the project a name."), errors=[{"field": "name", "message": _("This is needed.")}])
+        raise InvalidInput(
+            _("Give the project a name."), errors=[{"field": "name", "message": gettext("This is needed.")}]
+        )
     project.save(update_fields=["name", "description"])
     record_audit(actor, "project.update", project)
     return project

@@ -37,9 +37,10 @@ def set_language(request: HttpRequest) -> HttpResponse:
 
 @signed_in_page
 def settings_profile(request: HttpRequest) -> HttpResponse:
-    form = ProfileForm(request.POST or None, instance=request.user)
+    person = request.user
+    form = ProfileForm(request.POST or None, initial={"name": person.name, "language": person.language})
     if request.method == "POST" and form.is_valid():
-        form.save()
+        services.set_profile(request.user, **form.cleaned_data)
         request.session["language"] = form.cleaned_data["language"]
         translation.activate(form.cleaned_data["language"])
         messages.success(request, _("Saved."))

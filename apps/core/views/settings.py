@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as marked
 from django.views.decorators.http import require_POST
 
 from apps.core import selectors, services
@@ -63,7 +64,7 @@ def settings_keys(request: HttpRequest, project: Project) -> HttpResponse:
 def api_key_revoke(request: HttpRequest, project: Project, key: UUID) -> HttpResponse:
     row: ApiKey | None = selectors.list_api_keys(request.actor, project).filter(pk=key).first()  # type: ignore[attr-defined]
     if row is None:
-        raise NotFound("There is no such key.")
+        raise NotFound(marked("There is no such key."))
     services.revoke_api_key(request.actor, row)  # type: ignore[attr-defined]
     messages.success(request, _("The key “%(name)s” does not work any more.") % {"name": row.name})
     return redirect("core:settings_keys", project=project.slug)
@@ -117,7 +118,7 @@ def member_change_role(request: HttpRequest, project: Project, member: UUID) -> 
 def invitation_withdraw(request: HttpRequest, project: Project, invitation: UUID) -> HttpResponse:
     row = selectors.list_invitations(project).filter(pk=invitation).first()
     if row is None:
-        raise NotFound("There is no such invitation.")
+        raise NotFound(marked("There is no such invitation."))
     services.withdraw_invitation(request.actor, row)  # type: ignore[attr-defined]
     messages.success(request, _("The invitation of %(email)s is withdrawn.") % {"email": row.email})
     return redirect("core:settings_members", project=project.slug)
