@@ -4,6 +4,7 @@ a cleaning step (what rows become of rows)."""
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from workers.params import Params
@@ -83,8 +84,17 @@ formats: Registry[Format] = Registry("format", "workers.datasets.formats")
 
 def first_field(row: Row, names: tuple[str, ...]) -> str | None:
     """The first of the names that the row has, whatever its capitals."""
-    lowered = {key.strip().lower(): key for key in row if isinstance(key, str)}
+    columns = tuple(row)
+    return (_known if sum(map(len, columns)) < 2000 else _first)(columns, names)
+
+
+def _first(columns: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    lowered = {column.strip().lower(): column for column in columns}
     return next((lowered[name] for name in names if name in lowered), None)
+
+
+_known = lru_cache(maxsize=4096)(_first)
+"""The rows of a file have few different sets of columns."""
 
 
 def text_of(row: Row, names: tuple[str, ...], *, required: bool = True) -> str:

@@ -1,5 +1,7 @@
 """Figures about rows, gathered while they stream by."""
 
+import re
+from bisect import bisect_left
 from typing import Any
 
 from workers.datasets.base import Row
@@ -7,6 +9,7 @@ from workers.datasets.texts import CONVERSATIONS, texts
 
 STEPS = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 """Upper ends of the length histogram, in characters; the last bar holds all that is longer."""
+CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 class Statistics:
@@ -27,9 +30,9 @@ class Statistics:
         self.characters += length
         self.shortest = length if self.shortest is None else min(self.shortest, length)
         self.longest = max(self.longest, length)
-        self.chinese += any("\u4e00" <= character <= "\u9fff" for piece in pieces for character in piece[:200])
+        self.chinese += any(CHINESE.search(piece) is not None for piece in pieces)
         self.turns += sum(len(row[column]) for column in CONVERSATIONS.get(self.form, ()))
-        self.bars[next((index for index, step in enumerate(STEPS) if length <= step), len(STEPS))] += 1
+        self.bars[bisect_left(STEPS, length)] += 1
 
     def as_dict(self) -> dict[str, Any]:
         """characters: of all texts of a row together; chinese_rows: rows with Chinese characters."""

@@ -12,6 +12,7 @@ from workers.words import marked as _
 
 FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if chr(code - 0xFEE0).isalnum()} | {0x3000: 0x20}
 """Full-width letters and digits and the ideographic space → ASCII. Chinese punctuation is left: it is meant."""
+WIDE = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u3000]")
 INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060\ufeff\u00ad\ufff9-\ufffb]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Zero-width and control characters. The joiners U+200C and U+200D stay: emoji and some scripts need them."""
 
@@ -29,7 +30,7 @@ class Params(Base):
 def build(params: Params, form: str) -> Verdict:
     def change(text: str) -> str:
         text = unicodedata.normalize(params.form, text)
-        if params.full_width:
+        if params.full_width and WIDE.search(text):
             text = text.translate(FULL_WIDTH)
         return INVISIBLE.sub("", text) if params.remove_invisible else text
 
