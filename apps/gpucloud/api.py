@@ -53,7 +53,7 @@ class JobKindsViewSet(viewsets.ViewSet):
     right = "signed_in"
     lookup_value_regex = "[^/]+"
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(operation_id="job_kinds_list", responses=OpenApiTypes.OBJECT)
     def list(self, request: Request) -> Response:
         refuse_unknown(request, {"format"})
         return Response(

@@ -70,7 +70,7 @@ class ModelVersionsViewSet(ReadOnlyProjectViewSet):
         services.update_model_version(self.actor, version, card=fields.validated_data.get("card", version.card))
         return Response(self.get_serializer(version).data)
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(operation_id="model_versions_files_list", responses=OpenApiTypes.OBJECT)
     @action(detail=True)
     def files(self, request: Request, pk: str) -> Response:
         """Its files with their sizes and hashes."""
