@@ -1,0 +1,23 @@
+from django.urls import reverse
+
+from tests.factories import House
+from tests.prompts.factories import make_service
+
+
+def url_of(name: str = "greeter") -> str:
+    return reverse("prompts:service_detail", args=["harbour", name])
+
+
+def test_shows_how_to_call_it_and_no_key(house: House) -> None:
+    make_service(house)
+    page = house.client("viewer").get(url_of()).content.decode()
+    for piece in ("/v1/prompts/greeter/run", "prompt/greeter", "aifs prompts run greeter", "OpenAI("):
+        assert piece in page
+    assert "aifs_" not in page
+
+
+def test_strangers_and_unknown_names_are_404(house: House) -> None:
+    make_service(house)
+    assert house.client("stranger").get(url_of()).status_code == 404
+    assert house.client(None).get(url_of()).status_code == 302
+    assert house.client().get(url_of("nobody")).status_code == 404
