@@ -117,6 +117,9 @@ class Agent:
             self.node_id, state = node.pk, NodeState(node.state)
             announce_ready()
             log.info("node %s is here as agent %s", self.name, self.id)
+        elif self.stop_by is not None:
+            nodes.leave(self.node_id, self.id)  # before the runs end: they must not come straight back here
+            state = NodeState.DRAINING
         else:
             told = nodes.beat(self.node_id, self.id, facts)
             if told is None:
