@@ -67,7 +67,7 @@ def database(url: str) -> dict[str, object]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or 5432),
         "OPTIONS": options,
-        "CONN_HEALTH_CHECKS": True,  # the pool tries a connection before it lends it: a restart of PostgreSQL stays unseen
+        "CONN_HEALTH_CHECKS": True,  # the pool tries what it lends, so a restart of PostgreSQL costs no request
     }
 
 

@@ -120,8 +120,15 @@ def plugin_names() -> list[str]:
     ]
 
 
-def nothing_private() -> list[str]:
-    """No absolute path of somebody's machine, no built file in the repository."""
+def pinned() -> list[str]:
+    """Every requirement names one version."""
+    files = sorted(ROOT.glob("requirements*.txt"))
+    lines = [(file.name, line.strip()) for file in files for line in file.read_text().splitlines()]
+    return [f"{file}: pin {line}" for file, line in lines if line and not line.startswith("#") and "==" not in line]
+
+
+def nothing_built() -> list[str]:
+    """Built files are made at set-up, never committed."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split(
         "\n"
     )
@@ -141,5 +148,6 @@ RULES: dict[str, Callable[[], list[str]]] = {
     "environment": environment_reads,
     "inline": inline_code,
     "plug-ins": plugin_names,
-    "built": nothing_private,
+    "pins": pinned,
+    "built": nothing_built,
 }

@@ -1,7 +1,7 @@
 """Errors that users cause or can act on; anything else is a bug.
 
-`message` is a marked text (see `workers/words.py`) with `%(name)s` places; `data` fills them. Both travel apart, so that
-the web can show the message in the reader's language.
+`message` is a marked text (see `workers/words.py`) with `%(name)s` places; `data` fills them. Both travel apart, so
+that the web can show the message in the reader's language.
 """
 
 from typing import Any, ClassVar

@@ -99,7 +99,13 @@ class RunIO:
 
     def artefact(self, name: str, artefact_type: str, path: Path, **meta: Any) -> None:
         """Announce a finished output. `meta` is JSON that the app's `finish` stores in the typed row."""
-        self.emit("artefact", name=name, artefact_type=artefact_type, path=str(path.resolve().relative_to(self.dir)), meta=meta)
+        self.emit(
+            "artefact",
+            name=name,
+            artefact_type=artefact_type,
+            path=str(path.resolve().relative_to(self.dir)),
+            meta=meta,
+        )
 
     def ready(self, **data: Any) -> None:
         """A service says that it listens, and where."""

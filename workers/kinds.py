@@ -1,4 +1,5 @@
-"""Job kinds: everything long that AIFS does. `workers/lmt/sft.py` registers kind `lmt.sft`, and nothing else is needed."""
+"""Job kinds: everything long that AIFS does. `workers/lmt/sft.py` registers kind `lmt.sft`, and nothing else is
+needed."""
 
 import contextlib
 import importlib
@@ -18,8 +19,8 @@ PACKAGES = ("workers.datasets", "workers.gpucloud", "workers.lms", "workers.lmt"
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run asks of a node. cpus: cores (also its thread count); memory_mib: 0 means no limit; accelerators: count;
-    vendor: empty means any; timeout_s: 0 means no limit."""
+    """What a run asks of a node. cpus: cores (also its thread count); memory_mib: 0 means no limit; accelerators:
+    count; vendor: empty means any; timeout_s: 0 means no limit."""
 
     cpus: int = 1
     memory_mib: int = 0

@@ -1,12 +1,15 @@
-"""`python -m workers.supervise RUN_DIR LEASE_S GRACE_S [LAUNCH]`: parent of one running child, and of everything it starts.
+"""`python -m workers.supervise RUN_DIR LEASE_S GRACE_S [LAUNCH]`: parent of one running child, and of everything it
+starts.
 
 Standard library only, and little of it: this process is started for every run and must be there at once.
 
-- Takes the run directory for itself (it is used at most once, by the launch that its file `launch` names), writes `supervisor.json`, starts the child in
-  a session of its own with its output in `output.log`, and writes `exit.json` when nothing of it is left.
+- Takes the run directory for itself (it is used at most once, by the launch that its file `launch` names), writes
+  `supervisor.json`, starts the child in a session of its own with its output in `output.log`, and writes `exit.json`
+  when nothing of it is left.
 - Is subreaper, so that a grandchild that ran away is still its descendant and is killed with the rest.
 - SIGTERM asks the child for a checkpoint and an end, and kills after the grace; SIGUSR1 kills at once.
-- The agent touches the file `lease`. One lease after its last touch everything is killed: another node may have the job.
+- The agent touches the file `lease`. One lease after its last touch everything is killed: another node may have the
+  job.
 - Memory is limited by sampling RSS, because RLIMIT_AS breaks CUDA.
 
 Standard input carries the secrets as one JSON object; the child gets them on a descriptor named in AIFS_SECRETS_FD.

@@ -93,8 +93,8 @@ class JobAdmin(ModelAdmin):
     inlines: ClassVar = [AttemptInline]
     actions: ClassVar = ["cancel"]
     fields = (
-        "id", "project", "kind", "name", "state", "reason", "progress", "params", "resources", "priority", "attempt_count",
-        "failures", "cancel_requested_at", "created_by", "created_at", "started_at", "ended_at",
+        "id", "project", "kind", "name", "state", "reason", "progress", "params", "resources", "priority",
+        "attempt_count", "failures", "cancel_requested_at", "created_by", "created_at", "started_at", "ended_at",
     )  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """`/ws/jobs/<id>/?after=SEQ`: the live channel of a job's page.
 
-Sends `{"type": "snapshot", "seq", "job", "events"}` and then `{"type": "events", "seq", "job", "events"}`. Events are those
-of `workers/io.py` and `state`, each with `seq`; log events carry `lines`, metric events `step` and `values`.
+Sends `{"type": "snapshot", "seq", "job", "events"}` and then `{"type": "events", "seq", "job", "events"}`. Events are
+those of `workers/io.py` and `state`, each with `seq`; log events carry `lines`, metric events `step` and `values`.
 """
 
 import asyncio

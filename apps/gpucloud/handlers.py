@@ -36,8 +36,8 @@ class Handler:
     def finish(self, job: Job, attempt: Attempt) -> dict[str, Any]:
         """Register what the run made, from `attempt.outputs` and `attempt.result`.
 
-        Returns {name: {"type", "id", "name", …}} for `job.outputs`. Runs in one transaction under the attempt's fence: it
-        either all happens, once, or nothing does. Raises AifsError when the results cannot be accepted.
+        Returns {name: {"type", "id", "name", …}} for `job.outputs`. Runs in one transaction under the attempt's fence:
+        it either all happens, once, or nothing does. Raises AifsError when the results cannot be accepted.
         """
         return {}
 

@@ -76,7 +76,8 @@ def current_attempt(job: Job) -> Attempt | None:
 
 
 def read_metrics(job: Job, names: list[str] | None = None) -> Series:
-    """Every series: {name: {"steps", "values", "times"}}. What a later attempt did again replaces the earlier points."""
+    """Every series: {name: {"steps", "values", "times"}}. What a later attempt did again replaces the earlier
+    points."""
     chunks = (
         MetricChunk.objects.filter(job=job)
         .order_by("name", "id")

@@ -71,8 +71,8 @@ class JobSerializer(serializers.ModelSerializer):
     class Meta:
         model = Job
         fields: ClassVar = [
-            "project", "kind", "kind_label", "name", "params", "resources", "seed", "priority", "service", "max_attempts",
-            "cancel_requested_at", "cloned_from", "created_by", "created_at", "queued_at", "url",
+            "project", "kind", "kind_label", "name", "params", "resources", "seed", "priority", "service",
+            "max_attempts", "cancel_requested_at", "cloned_from", "created_by", "created_at", "queued_at", "url",
         ]  # fmt: skip
         read_only_fields: ClassVar = fields
 
@@ -133,6 +133,7 @@ class NodeSerializer(serializers.ModelSerializer):
     class Meta:
         model = Node
         fields: ClassVar = [
-            "id", "name", "pool", "labels", "state", "cpus", "memory_mib", "disk_free_mib", "load", "heartbeat_at", "joined_at",
+            "id", "name", "pool", "labels", "state", "cpus", "memory_mib", "disk_free_mib", "load", "heartbeat_at",
+            "joined_at",
             "accelerators",
         ]  # fmt: skip

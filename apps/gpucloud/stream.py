@@ -146,7 +146,8 @@ def as_seq(text: str) -> int:
 async def follow(
     job_id: UUID, since: int, language: str, *, history: bool = False
 ) -> AsyncGenerator[dict[str, Any] | None, None]:
-    """A snapshot, then news, at most five a second, until the job has ended; None now and then while nothing happens."""
+    """A snapshot, then news, at most five a second, until the job has ended; None now and then while nothing
+    happens."""
     reader = Reader(job_id, since, language, history=history)
     read = database_sync_to_async(reader.read)
     async with Bell(job_id) as bell:

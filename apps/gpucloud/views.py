@@ -40,7 +40,15 @@ def job_list(request: HttpRequest, project: Project) -> HttpResponse:
         state=wanted["state"], kind=wanted["kind"], query=wanted["q"],
     )  # fmt: skip
     page, newer, older = turn(jobs, request.GET, {name: value for name, value in wanted.items() if value})
-    rows = [{"job": job, "kind": shown.kind_label(job.kind), "progress": shown.bar(job.progress), "duration_s": shown.duration_s(job)} for job in page]
+    rows = [
+        {
+            "job": job,
+            "kind": shown.kind_label(job.kind),
+            "progress": shown.bar(job.progress),
+            "duration_s": shown.duration_s(job),
+        }
+        for job in page
+    ]
     context = {"rows": rows, "form": form, "newer": newer, "older": older, "filtered": any(wanted.values())}
     return render(request, "gpucloud/job_list.html", context)
 

@@ -21,7 +21,8 @@ def listen(node_name: str) -> threading.Thread:
 
 
 def _listen(node_name: str) -> None:
-    """Goes on whatever happens to Redis: a lost bell costs one heartbeat, a dead listener would cost one for every job."""
+    """Goes on whatever happens to Redis: a lost bell costs one heartbeat, a dead listener would cost one for every
+    job."""
     while True:
         try:
             _worker(node_name).start()

@@ -50,7 +50,8 @@ class Tail:
 
 
 def parse_events(lines: list[bytes]) -> list[dict[str, Any]]:
-    """Events of the right shape; anything else (a torn line of a killed run) is left out with a word in the agent's log."""
+    """Events of the right shape; anything else (a torn line of a killed run) is left out with a word in the agent's
+    log."""
     events = []
     for line in lines:
         if not line.strip():

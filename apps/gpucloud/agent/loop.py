@@ -199,8 +199,8 @@ class Agent:
         return not self.runs
 
     def _is_alone(self, lock: IO[str]) -> bool:
-        """Two agents of one node on one machine would fight over its run directories: the second waits. False when it was
-        told to end meanwhile."""
+        """Two agents of one node on one machine would fight over its run directories: the second waits. False when it
+        was told to end meanwhile."""
         while not _try_lock(lock):
             log.warning("another agent of node %s runs here; waiting for it to end", self.name)
             with contextlib.suppress(queue.Empty):

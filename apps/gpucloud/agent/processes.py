@@ -87,7 +87,7 @@ def start_supervisor(
             stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=directory,
             env=child_environment(spec, directory), start_new_session=True,
         )  # fmt: skip
-    assert process.stdin is not None
+    assert process.stdin is not None  # noqa: S101 - for the type checker
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(json.dumps(run_secrets).encode())
         process.stdin.close()

@@ -148,7 +148,7 @@ class Run:
             attempts.mark_broken(self.claim, prepared.broken)
         self.claim.spec.write(self.dir / "spec.json")
         (self.dir / "lease").touch()
-        assert self.launch is not None
+        assert self.launch is not None  # noqa: S101 - for the type checker
         self.process = processes.start_supervisor(self.dir, self.claim.spec, self.launch, self.claim.secrets)
         self.launched, self.news_at = True, time.monotonic()
         self._tell_started()
@@ -228,7 +228,7 @@ class Run:
             return []
         self.output.offset += behind - BACKLOG_BYTES // 8
         return [
-            f"… {behind - BACKLOG_BYTES // 8} bytes of output are only in {self.output.path.name} of the run directory …"
+            f"… {behind - BACKLOG_BYTES // 8} bytes of output are only in {self.output.path.name} of the run's folder …"
         ]
 
     def _note(self, event: dict[str, Any]) -> None:
@@ -294,7 +294,8 @@ class Run:
     # --- ends
 
     def ask_to_stop(self, *, cancel: bool) -> None:
-        """Ask for a checkpoint and an end. The supervisor kills after the grace; a deaf supervisor is killed from here."""
+        """Ask for a checkpoint and an end. The supervisor kills after the grace; a deaf supervisor is killed from
+        here."""
         self.cancelled = self.cancelled or cancel
         if self.asked_at is None:
             self.asked_at = time.monotonic()
@@ -354,7 +355,7 @@ class Run:
         elif verdict.outcome == "stopped":
             attempts.close_stopped(self.claim, exit)
         else:
-            assert verdict.why is not None
+            assert verdict.why is not None  # noqa: S101 - for the type checker
             attempts.close_failed(self.claim, verdict.why, exit, again=verdict.again)
         self.done = True
 

@@ -91,8 +91,9 @@ def build_spec(job: Job, attempt: Attempt) -> Spec:
         memory_mib=job.resources.get("memory_mib", 0),
         timeout_s=job.resources.get("timeout_s", 0),
         accelerators=[
-            {"vendor": lease.accelerator.vendor, "index": lease.accelerator.index, "uuid": lease.accelerator.uuid}
-            for lease in granted
+            {"vendor": device.vendor, "index": device.index, "uuid": device.uuid}
+            for device in (lease.accelerator for lease in granted)
+            if device
         ],
         seed=job.seed,
     )
@@ -127,7 +128,7 @@ def mark_broken(claim: Claim, steps: list[int]) -> None:
 @transaction.atomic
 def hand_to_finisher(claim: Claim, outputs: dict[str, Any], exit: dict[str, Any]) -> None:
     """The child has done its work and its files are in storage: free the device, let the control queue register."""
-    job, attempt = lock_attempt(claim.attempt_id, claim.fence)
+    _job, attempt = lock_attempt(claim.attempt_id, claim.fence)
     attempt.state, attempt.outputs = AttemptState.FINISHING, outputs
     _record_exit(attempt, exit, ["state", "outputs"])
     release_leases(attempt)

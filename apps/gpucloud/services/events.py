@@ -1,4 +1,5 @@
-"""From the lines a run wrote to rows: one transaction a batch, under the fence, so that nothing is stored twice or lost.
+"""From the lines a run wrote to rows: one transaction a batch, under the fence, so that nothing is stored twice or
+lost.
 
 Progress is kept once (the newest), metrics as arrays, logs as chunks of text; a row a point would drown the database.
 """
@@ -141,7 +142,8 @@ def _append_metrics(job: Job, attempt: Attempt, metrics: dict[str, list[tuple[in
 def _new_chunk(job: Job, attempt: Attempt, name: str, points: list[tuple[int, float, float]]) -> MetricChunk:
     steps, values, times = (list(column) for column in zip(*points, strict=True))
     return MetricChunk(
-        job=job, attempt=attempt, name=name, first_step=steps[0], steps=steps, values=values, times=times, last_seq=job.last_seq
+        job=job, attempt=attempt, name=name, first_step=steps[0], steps=steps, values=values, times=times,
+        last_seq=job.last_seq,
     )  # fmt: skip
 
 

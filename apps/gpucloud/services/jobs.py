@@ -140,7 +140,7 @@ def _start_again(actor: Actor, job: Job, action: str, *, from_start: bool) -> No
         raise Conflict(_("This job has not ended yet."), job=str(job.pk), state=locked.state)
     if locked.state == JobState.SUCCEEDED:
         raise Conflict(_("This job has succeeded."), hint=_("Clone it to run it once more."), job=str(job.pk))
-    fresh = {"restarted_at": timezone.now(), "metrics": {}, "progress": {}} if from_start else {}
+    fresh: dict[str, Any] = {"restarted_at": timezone.now(), "metrics": {}, "progress": {}} if from_start else {}
     change_state(
         locked, JobState.QUEUED, failures=0, not_before=None, cancel_requested_at=None, ended_at=None,
         queued_at=timezone.now(), result={}, **fresh,
@@ -151,7 +151,8 @@ def _start_again(actor: Actor, job: Job, action: str, *, from_start: bool) -> No
 
 
 def clone_job(actor: Actor, job: Job, **changes: Any) -> Job:
-    """A new job like this one. changes: `params` (merged over the old ones), `name`, `resources`, `priority`, `seed`."""
+    """A new job like this one. changes: `params` (merged over the old ones), `name`, `resources`, `priority`,
+    `seed`."""
     params = job.params | changes.pop("params", {})
     kept = {"name": job.name, "resources": job.resources, "priority": job.priority, "seed": job.seed}
     return submit_job(actor, job.project, job.kind, params, cloned_from=job, service=job.service, **kept | changes)

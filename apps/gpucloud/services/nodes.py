@@ -11,7 +11,8 @@ from apps.gpucloud.models import Accelerator, Attempt, AttemptState, Node, NodeS
 from apps.gpucloud.services.wakeups import wake_node, wake_scheduler
 
 DEVICE_FIELDS = (
-    "uuid", "model", "memory_total_mib", "memory_used_mib", "utilisation_pct", "temperature_c", "power_w", "health", "driver",
+    "uuid", "model", "memory_total_mib", "memory_used_mib", "utilisation_pct", "temperature_c", "power_w", "health",
+    "driver",
 )  # fmt: skip
 
 
@@ -19,7 +20,8 @@ DEVICE_FIELDS = (
 def register_node(
     name: str, pool: str, agent_id: uuid.UUID, machine: dict[str, Any], devices: list[dict[str, Any]]
 ) -> Node:
-    """A new agent speaks for the node from now on; one that spoke before it finds itself replaced at its next heartbeat."""
+    """A new agent speaks for the node from now on; one that spoke before it finds itself replaced at its next
+    heartbeat."""
     node, _created = Node.objects.get_or_create(name=name, defaults={"pool": pool})
     Node.objects.filter(pk=node.pk).update(pool=pool, agent_id=agent_id, heartbeat_at=Now(), **machine)
     Node.objects.filter(pk=node.pk, state=NodeState.LOST).update(state=NodeState.READY)

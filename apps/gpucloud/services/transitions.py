@@ -1,5 +1,6 @@
 """How jobs and attempts change state. Whoever changes a job holds the lock of its row first, and no other job's."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -70,10 +71,8 @@ def change_state(job: Job, state: JobState, why: Reason | None = None, **fields:
 def end_job(job: Job, state: JobState, why: Reason | None = None, **fields: Any) -> None:
     """A final state. What waits for this job, and what waits for its place, is looked at again."""
     change_state(job, state, why, ended_at=timezone.now(), not_before=None, **fields)
-    try:
+    with contextlib.suppress(NotFound):  # the app of this kind may be gone; its old jobs can still end
         handler_for(job.kind).on_end(job)
-    except NotFound:  # the app of this kind is gone; its old jobs can still end
-        pass
     wake_scheduler()
 
 
@@ -90,8 +89,8 @@ def release_leases(attempt: Attempt) -> None:
 
 
 def requeue(job: Job, why: Reason, *, failed: bool, attempt: Attempt | None = None) -> None:
-    """Back into the queue at its old place, to go on from the newest valid checkpoint; or the end when it has failed too
-    often, or when somebody asked for the end meanwhile."""
+    """Back into the queue at its old place, to go on from the newest valid checkpoint; or the end when it has failed
+    too often, or when somebody asked for the end meanwhile."""
     if job.cancel_requested_at:
         end_job(job, JobState.CANCELLED)
         return

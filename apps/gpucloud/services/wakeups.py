@@ -89,7 +89,7 @@ class _PageBells:
             if self._pid != os.getpid():
                 self._start()
             loop, wake = self._loop, self._wake
-        assert loop is not None and wake is not None
+        assert loop is not None and wake is not None  # noqa: S101 - for the type checker
         loop.call_soon_threadsafe(wake.set)
 
     def _start(self) -> None:
@@ -100,7 +100,7 @@ class _PageBells:
         ).start()
 
     async def _run(self) -> None:
-        assert self._wake is not None
+        assert self._wake is not None  # noqa: S101 - for the type checker
         sent: dict[str, float] = {}
         while True:
             await self._wake.wait()

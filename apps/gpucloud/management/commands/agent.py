@@ -16,8 +16,8 @@ class Command(BaseCommand):
     requires_system_checks: ClassVar[list[str]] = []
     """The checks load every page of the site; this process serves none."""
     help = (
-        "Run the node agent. SIGTERM: runs are asked for a checkpoint and go back into the queue. SIGHUP: the agent ends "
-        "at once and the next one takes over its runs."
+        "Run the node agent. SIGTERM: runs are asked for a checkpoint and go back into the queue. SIGHUP: the agent "
+        "ends at once and the next one takes over its runs."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
