@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.workers import tiny
+from tests.workers import instances, tiny
 
 if TYPE_CHECKING:  # these need Django, which is set up only when the tests run
     from tests.factories import House
-    from tests.lms.serving import Engine, Gateway
+    from tests.lms.serving import Gateway
+    from tests.workers.instances import Engine
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +22,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> "Iterator[Engine]":
     """One instance that no test may harm."""
-    from tests.lms import serving
-
-    with serving.serving(tmp_path_factory.mktemp("engine"), tiny_model) as running:
+    with instances.serving(tmp_path_factory.mktemp("engine"), tiny_model) as running:
         yield running
 
 

@@ -13,7 +13,8 @@ from apps.core.services import create_api_key, revoke_api_key
 from apps.lms.models import Feedback, Usage
 from apps.lms.services import snapshot
 from tests.factories import House, make_actor
-from tests.lms.serving import Engine, Gateway, make_deployment, until
+from tests.lms.serving import Gateway, make_deployment
+from tests.workers.instances import Engine, until
 
 ASK = {"model": "helper", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8, "temperature": 0}
 

@@ -51,6 +51,8 @@ def why_not(config: dict[str, Any]) -> str:
     rope = {**(config.get("rope_scaling") or {}), **(config.get("rope_parameters") or {})}
     if rope.get("rope_type", rope.get("type", "default")) != "default":
         return "scaled rotary positions"
+    if kind == "llama" and (config.get("attention_bias") or config.get("mlp_bias")):
+        return "biases"
     if config.get("quantization_config"):
         return "quantised weights"
     if _slides(config):
@@ -201,15 +203,28 @@ def _stored(model: Path) -> Iterator[tuple[str, tuple[int, ...], Callable[[], "n
     import numpy as np
 
     for file in _files(model):
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            header = json.loads(opened.read(length))
-        data = np.memmap(file, mode="r", offset=8 + length)
+        start, header = _header(file)
+        data = np.memmap(file, mode="r", offset=start)
         for name, entry in header.items():
             if name != "__metadata__":
                 start, end = entry["data_offsets"]
                 shape = tuple(entry["shape"])
                 yield name, shape, partial(_float32, data[start:end], entry["dtype"], shape, name)
+
+
+def _header(file: Path) -> tuple[int, dict[str, Any]]:
+    """Where the tensors begin, and what is said about them. Raises InvalidInput for a file that is not whole."""
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        try:
+            header: dict[str, Any] = json.loads(opened.read(length)) if 8 + length <= size else {}
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError):
+            ends = []
+    if not ends or 8 + length + max(ends) != size:
+        raise InvalidInput(_("The weights file %(file)s is broken or incomplete."), file=file.name)
+    return 8 + length, header
 
 
 def _float32(data: "np.ndarray[Any, Any]", dtype: str, shape: tuple[int, ...], name: str) -> "np.ndarray[Any, Any]":

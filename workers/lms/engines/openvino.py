@@ -42,7 +42,7 @@ def start(settings: Settings) -> Engine:
     plan.max_num_seqs = settings.max_running
     properties: dict[str, Any] = {"INFERENCE_NUM_THREADS": settings.threads}
     if settings.precision == "f32":
-        properties["INFERENCE_PRECISION_HINT"] = "f32"
+        properties |= {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
     try:
         pipeline = genai.ContinuousBatchingPipeline(str(weights), plan, "CPU", properties)
     except (RuntimeError, IndexError, ValueError) as error:  # whatever its C++ throws
@@ -55,11 +55,12 @@ def start(settings: Settings) -> Engine:
 
 
 def _blocks(settings: Settings) -> int:
-    """How many cache blocks fit: each holds keys and values of all layers, two bytes a number."""
+    """How many cache blocks fit: each holds keys and values of all layers."""
     config = json.loads((settings.model / "config.json").read_text())
     heads = config.get("num_key_value_heads") or config["num_attention_heads"]
     numbers = 2 * config["num_hidden_layers"] * heads * gguf_export.head_size(config) * BLOCK_TOKENS
-    return max(4, int(settings.cache_gib * 2**30 / (2 * numbers)))
+    size = 4 if settings.precision == "f32" else 2
+    return max(4, int(settings.cache_gib * 2**30 / (size * numbers)))
 
 
 @dataclass

@@ -46,7 +46,7 @@ class ChatTokenizer:
         names = {name: text for name, text in self._specials.items() if text}
         try:
             return self._template.render(messages=messages, add_generation_prompt=True, **names)
-        except (TemplateError, TypeError) as error:
+        except (TemplateError, TypeError, ValueError, KeyError, ArithmeticError) as error:
             text = str(error)
             raise InvalidInput(_("The chat template does not accept these messages: %(error)s"), error=text) from error
 
