@@ -17,5 +17,11 @@ class CoreConfig(AppConfig):
             area="tools", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
         )
         navigation.register(
-            area="tools", label=_("Settings"), url_name="core:settings_keys", icon="settings", order=30, tool=True
+            area="tools",
+            label=_("Settings"),
+            url_name="core:settings_keys",
+            icon="settings",
+            order=30,
+            tool=True,
+            also=("core:settings_members", "core:settings_project", "core:audit_list"),
         )

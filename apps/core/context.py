@@ -31,7 +31,10 @@ def _rail(request: HttpRequest, project: Project) -> list[dict[str, Any]]:
     """Of several addresses that the page's begins with, the longest is the page's own."""
     entries = navigation.entries(request.actor, project)  # type: ignore[attr-defined]
     urls = [entry.url(project) for entry in entries]
-    open_url = max((url for url in urls if request.path.startswith(url)), key=len, default="")
+    here = request.resolver_match.view_name if request.resolver_match else ""
+    open_url = next((url for entry, url in zip(entries, urls, strict=True) if here in entry.also), "") or max(
+        (url for url in urls if request.path.startswith(url)), key=len, default=""
+    )
     return [
         {"area": e.area, "label": e.label, "icon": e.icon, "tool": e.tool, "url": url, "active": url == open_url}
         for e, url in zip(entries, urls, strict=True)

@@ -22,6 +22,17 @@ RIGHT_LABELS = {
 }
 
 
+RIGHT_WORDS = {
+    "view": _("View"),
+    "label": _("Label"),
+    "run_simple": _("Simple jobs"),
+    "run": _("All jobs"),
+    "deploy": _("Deploy"),
+    "publish": _("Publish"),
+    "manage": _("Manage"),
+}
+
+
 class ProfileForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=150, required=False)
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)

@@ -8,7 +8,7 @@ from apps.core import artefact_types
 from apps.core.models import Artefact
 from apps.core.selectors import Lineage
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 220, 64, 72, 20
+WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 64, 50, 20
 
 
 @dataclass(frozen=True)

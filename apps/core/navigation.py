@@ -16,7 +16,7 @@ from apps.core.models import Project
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the left rail: an area of work, or a tool below them."""
+    """A line of the left rail: an area of work, or a tool below them. `also`: other views that belong to it."""
 
     area: str
     label: str | Promise
@@ -25,6 +25,7 @@ class Entry:
     order: int
     right: str
     tool: bool
+    also: tuple[str, ...]
 
     def url(self, project: Project) -> str:
         return reverse(self.url_name, args=[project.slug])
@@ -50,12 +51,20 @@ _providers: dict[str, SearchProvider] = {}
 
 
 def register(
-    *, area: str, label: str | Promise, url_name: str, icon: str, order: int, right: str = "view", tool: bool = False
+    *,
+    area: str,
+    label: str | Promise,
+    url_name: str,
+    icon: str,
+    order: int,
+    right: str = "view",
+    tool: bool = False,
+    also: tuple[str, ...] = (),
 ) -> None:
     """Add a line to the left rail; `tool` puts it under the areas (jobs, lineage, settings)."""
     if any(entry.url_name == url_name for entry in _entries):
         raise ValueError(f"{url_name!r} is in the navigation twice")
-    _entries.append(Entry(area, label, url_name, icon, order, right, tool))
+    _entries.append(Entry(area, label, url_name, icon, order, right, tool, also))
     _entries.sort(key=lambda entry: (entry.tool, entry.order))
 
 

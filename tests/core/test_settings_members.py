@@ -47,6 +47,11 @@ def test_bad_input_stands_beside_the_field(house, fields):
     assert list(invite(house, **fields).context["form"].errors) == list(fields)
 
 
+def test_the_rail_marks_settings(house):
+    tools = house.client().get(url(house)).context["tools"]
+    assert [str(line["label"]) for line in tools if line["active"]] == ["Settings"]
+
+
 def test_everybody_in_the_project_sees_the_members(house):
     answer = house.client("viewer").get(url(house))
     assert answer.context["members"].count() == 5

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from apps.core import selectors, services
 from apps.core.errors import NotFound
-from apps.core.forms import ApiKeyForm, InvitationForm, ProjectForm, RoleForm
+from apps.core.forms import RIGHT_WORDS, ApiKeyForm, InvitationForm, ProjectForm, RoleForm
 from apps.core.models import ApiKey, Project
 from apps.core.pages import project_page, signed_in_page
 
@@ -53,7 +53,8 @@ def settings_keys(request: HttpRequest, project: Project) -> HttpResponse:
         )
         form = ApiKeyForm(allowed=actor.rights(project) or frozenset())
     keys = selectors.list_api_keys(actor, project)
-    response = render(request, "core/settings_keys.html", {"keys": keys, "form": form, "fresh": fresh})
+    context = {"keys": keys, "form": form, "fresh": fresh, "right_words": RIGHT_WORDS}
+    response = render(request, "core/settings_keys.html", context)
     if fresh:
         response["Cache-Control"] = "no-store"
     return response
