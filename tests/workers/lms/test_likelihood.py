@@ -41,6 +41,9 @@ def requests_like(kind: str) -> list[likelihood.Request]:
     if kind == "choices":
         contexts = [tokens(source, source.randrange(30, 80)) for _ in range(8)]
         return [(context, tokens(source, source.randrange(1, 9))) for context in contexts for _ in range(4)]
+    if kind == "both":
+        contexts = [examples + tokens(source, source.randrange(5, 60)) for _ in range(12)]
+        return [(context, tokens(source, source.randrange(1, 9))) for context in contexts for _ in range(4)]
     if kind == "nested":
         return [(examples[:length], examples[length : length + 3]) for length in range(30, 110, 7)]
     if kind == "too long":
@@ -48,7 +51,7 @@ def requests_like(kind: str) -> list[likelihood.Request]:
     return [(tokens(source, source.randrange(1, 50)), tokens(source, source.randrange(1, 5))) for _ in range(20)]
 
 
-@pytest.mark.parametrize("kind", ["examples", "choices", "nested", "too long", "nothing in common"])
+@pytest.mark.parametrize("kind", ["examples", "choices", "both", "nested", "too long", "nothing in common"])
 @pytest.mark.parametrize("share", [True, False])
 def test_scores_are_those_of_one_by_one(model, kind, share):
     requests = requests_like(kind)
@@ -59,10 +62,17 @@ def test_scores_are_those_of_one_by_one(model, kind, share):
 
 
 def test_shared_examples_are_read_once():
-    groups = list(likelihood.group_inputs(likelihood.unique_inputs(requests_like("examples"), 512), share=True))
-    assert len(groups) == 1
-    assert groups[0].shared >= 120
-    assert len(groups[0].inputs) == 12  # four letters ask one input
+    rows = likelihood.make_rows(requests_like("examples"), 512, trees=True)
+    assert len(rows) == 12  # four letters ask one context
+    ((grouped, shared),) = likelihood.group_rows(rows, share=True)
+    assert shared >= 120
+    assert len(grouped) == 12
+
+
+@pytest.mark.parametrize(("trees", "count"), [(True, 8), (False, 8 * 4)])
+def test_choices_hang_on_their_question(trees, count):
+    requests = [(context, [*continuation, 5]) for context, continuation in requests_like("choices")]
+    assert len(likelihood.make_rows(requests, 512, trees)) == count
 
 
 def test_progress_ends_at_the_whole(model):
@@ -70,6 +80,7 @@ def test_progress_ends_at_the_whole(model):
     requests = requests_like("choices")
     likelihood.score(model, requests, 512, batch_tokens=100, on_batch=told.append)
     assert told == sorted(told)
+    assert len(told) > 1
     assert told[-1] == len(requests)
 
 
