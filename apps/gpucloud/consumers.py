@@ -23,6 +23,8 @@ CHECK_AGAIN_S = 30.0
 
 
 class JobConsumer(AsyncJsonWebsocketConsumer):
+    channel_layer_alias = "none"
+    """The consumer itself listens to no layer: `follow` does, and outlives a Redis that goes away."""
     task: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:

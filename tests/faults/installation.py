@@ -24,7 +24,20 @@ from workers.supervise import is_alive
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_S, HEARTBEAT_S, GRACE_S = 6.0, 0.5, 2.0
 MANAGE = [sys.executable, "manage.py"]
-CONTROL = [sys.executable, "-m", "celery", "-A", "aifs.celery", "worker", "-Q", "control", "-P", "solo", "-l", "WARNING"]
+CONTROL = [
+    sys.executable,
+    "-m",
+    "celery",
+    "-A",
+    "aifs.celery",
+    "worker",
+    "-Q",
+    "control",
+    "-P",
+    "solo",
+    "-l",
+    "WARNING",
+]
 
 
 class Installation:
@@ -90,7 +103,9 @@ class Installation:
     # --- jobs
 
     def submit(self, part: str = "engineer", **params: Any) -> Job:
-        options = {name: params.pop(name) for name in ("resources", "priority", "max_attempts", "name") if name in params}
+        options = {
+            name: params.pop(name) for name in ("resources", "priority", "max_attempts", "name") if name in params
+        }
         return submit_job(self.house.actor(part), self.house.project, "gpucloud.check", params, **options)
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 40.0, what: str = "") -> Any:
@@ -141,7 +156,9 @@ class Installation:
 
     def story(self) -> str:
         jobs = [f"{job} {job.state} {job.reason}" for job in Job.objects.all()]
-        attempts = [f"{row.number} {row.state} {row.node.name} {row.reason}" for row in Attempt.objects.select_related("node")]
+        attempts = [
+            f"{row.number} {row.state} {row.node.name} {row.reason}" for row in Attempt.objects.select_related("node")
+        ]
         logs = [f"--- {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.home.glob("*.log"))]
         return "\n".join([*jobs, *attempts, *logs])
 

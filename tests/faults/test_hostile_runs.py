@@ -9,6 +9,7 @@ import pytest
 from apps.gpucloud.models import Lease
 from apps.gpucloud.services import cancel_job
 from tests.faults.installation import GRACE_S
+from workers.supervise import stat_fields
 
 pytestmark = pytest.mark.fault
 
@@ -32,7 +33,7 @@ def test_a_hung_child_that_ignores_everything_is_cancelled(installation):
     job = installation.submit(steps=5, fault="hang", fault_at_step=2)
     attempt = installation.reached(job, 1)
     child = installation.child(attempt)
-    installation.until(lambda: open(f"/proc/{child}/stat").read().split(") ")[1][0] == "T", 10, "the hang")
+    installation.until(lambda: stat_fields(child)[0] == "T", 10, "the hang")
     cancel_job(installation.house.actor("engineer"), job)
     asked = time.monotonic()
     assert installation.ended(job).state == "cancelled"

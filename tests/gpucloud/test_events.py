@@ -63,7 +63,10 @@ def test_a_later_attempt_replaces_what_it_did_again(job, claim):
 
 def test_progress_is_kept_once(job, claim):
     for done in range(5):
-        store_batch(claim, Batch([{"type": "progress", "t": float(done), "done": done, "total": 5, "message": "x"}], [], done, 0))
+        store_batch(
+            claim,
+            Batch([{"type": "progress", "t": float(done), "done": done, "total": 5, "message": "x"}], [], done, 0),
+        )
     assert JobEvent.objects.filter(job=job, type="progress").count() == 1
     assert fresh(job).progress["done"] == 4
 
@@ -82,7 +85,10 @@ def test_what_postgresql_cannot_hold_is_made_harmless(job, claim):
     store_batch(
         claim,
         Batch(
-            [metric(1, loss=float("nan"), lr=float("inf")), {"type": "log", "t": 1.0, "level": "info", "message": "a\0b", "data": {}}],
+            [
+                metric(1, loss=float("nan"), lr=float("inf")),
+                {"type": "log", "t": 1.0, "level": "info", "message": "a\0b", "data": {}},
+            ],
             ["x\ud800y", "z" * 50_000],
             1,
             1,
@@ -96,13 +102,19 @@ def test_what_postgresql_cannot_hold_is_made_harmless(job, claim):
 
 def test_result_and_error_are_the_attempts(claim):
     store_batch(claim, Batch([{"type": "result", "t": 1.0, "values": {"digest": "d"}}], [], 1, 0))
-    store_batch(claim, Batch([{"type": "error", "t": 1.0, "code": "invalid_input", "message": "m", "hint": "", "data": {}}], [], 2, 0))
+    store_batch(
+        claim,
+        Batch([{"type": "error", "t": 1.0, "code": "invalid_input", "message": "m", "hint": "", "data": {}}], [], 2, 0),
+    )
     attempt = Attempt.objects.get(pk=claim.attempt_id)
     assert attempt.result == {"digest": "d"} and attempt.reason["code"] == "invalid_input"
 
 
 def test_every_event_has_a_number_of_its_own(job, claim):
-    store_batch(claim, Batch([metric(1, loss=1.0), {"type": "artefact", "t": 1.0, "name": "x", "path": "outputs/x"}], ["o"], 1, 1))
+    store_batch(
+        claim,
+        Batch([metric(1, loss=1.0), {"type": "artefact", "t": 1.0, "name": "x", "path": "outputs/x"}], ["o"], 1, 1),
+    )
     sequence = list(JobEvent.objects.filter(job=job).values_list("seq", flat=True))
     assert len(set(sequence)) == len(sequence) and fresh(job).last_seq >= max(sequence)
 

@@ -96,7 +96,7 @@ def test_a_crash_is_tried_again_after_a_pause(job, claim):
     close_failed(started(job), CRASH, {"code": -9}, again=True)
     waiting = fresh(job)
     assert waiting.not_before is not None and schedule().placed == 0
-    assert RETRY_PAUSES_S == tuple(sorted(RETRY_PAUSES_S))
+    assert tuple(sorted(RETRY_PAUSES_S)) == RETRY_PAUSES_S
 
 
 def test_a_failure_for_good_is_the_end(job, claim):

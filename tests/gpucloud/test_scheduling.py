@@ -208,7 +208,9 @@ def test_nothing_expires_right_after_the_database_came_back(check, node, monkeyp
     schedule()
     started(job)
     expire(job.attempts.get())
-    monkeypatch.setattr("apps.gpucloud.services.scheduling.lease_time", lambda: __import__("datetime").timedelta(days=999))
+    monkeypatch.setattr(
+        "apps.gpucloud.services.scheduling.lease_time", lambda: __import__("datetime").timedelta(days=999)
+    )
     assert tick(Clock()).lost == 0
 
 
@@ -259,7 +261,11 @@ def test_a_thousand_waiting_jobs_are_looked_at_quickly(house, node):
     import time
 
     Job.objects.bulk_create(
-        Job(project=house.project, kind="gpucloud.check", resources={"cpus": 4, "memory_mib": 0, "accelerators": 0, "vendor": "", "timeout_s": 0})
+        Job(
+            project=house.project,
+            kind="gpucloud.check",
+            resources={"cpus": 4, "memory_mib": 0, "accelerators": 0, "vendor": "", "timeout_s": 0},
+        )
         for _ in range(1_000)
     )
     schedule()

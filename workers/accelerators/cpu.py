@@ -61,7 +61,7 @@ def _model_name() -> str:
 
 
 def _temperature() -> float | None:
-    sensors = getattr(psutil, "sensors_temperatures", dict)()
+    sensors: dict[str, list[Any]] = getattr(psutil, "sensors_temperatures", dict)()
     readings = [entry.current for entries in sensors.values() for entry in entries if entry.current]
     return round(max(readings), 1) if readings else None
 

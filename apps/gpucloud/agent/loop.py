@@ -133,6 +133,8 @@ class Agent:
 
     def _look_around(self, *, draining: bool) -> None:
         """What the database wants of this node: new attempts, ends, and attempts that an earlier agent held."""
+        if self.node_id is None:
+            return
         rows = Attempt.objects.filter(node_id=self.node_id, state__in=Attempt.ACTIVE).select_related("job")
         held = {row.pk: row for row in rows if row.state != AttemptState.FINISHING}
         for key, run in self.runs.items():

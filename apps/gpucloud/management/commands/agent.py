@@ -2,7 +2,7 @@
 
 import signal
 import socket
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -13,7 +13,7 @@ from apps.gpucloud.services.connections import use_direct_connection
 
 
 class Command(BaseCommand):
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks: tuple[str, ...] = ()
     """The checks load every page of the site; this process serves none."""
     help = (
         "Run the node agent. SIGTERM: runs are asked for a checkpoint and go back into the queue. SIGHUP: the agent "

@@ -3,7 +3,7 @@
 import logging
 import signal
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 from django.core.management.base import BaseCommand
@@ -21,7 +21,7 @@ SLOW_TICK_S = 0.1
 
 
 class Command(BaseCommand):
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks: tuple[str, ...] = ()
     """The checks load every page of the site; this process serves none."""
     help = "Place waiting jobs on nodes: at once when a job is submitted or a place is free, else every second."
 
