@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -28,7 +29,7 @@ class Metrics:
             self._ttft[deployment][bisect_left(BUCKETS_S, seconds)] += 1
             self._ttft_sum[deployment] += seconds  # type: ignore[assignment]
 
-    def text(self, gauges: dict[str, float]) -> str:
+    def text(self, gauges: Mapping[str, float]) -> str:
         """The exposition format, version 0.0.4."""
         lines = []
         for name, value in {"in_flight": self.in_flight, **gauges}.items():

@@ -10,7 +10,7 @@ from apps.core.access import Actor
 from apps.core.errors import Conflict
 from apps.core.models import Artefact, Project
 from apps.core.services import record_audit, register_artefact
-from apps.gpucloud.models import Job
+from apps.gpucloud.models import Job, JobInput
 from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 
 FACTS = ("family", "format", "parameters", "dtype", "context_length")
@@ -95,6 +95,9 @@ def delete_model(actor: Actor, model: Model) -> None:
         )
     record_audit(actor, "model.delete", model)
     versions = ModelVersion.objects.filter(model=model)
+    # Evaluations and instances that have ended were about the model and made nothing else.
+    about = JobInput.objects.filter(artefact__in=versions.values("pk"), job__kind__in=("lms.evaluate", "lms.serve"))
+    about.filter(job__state__in=Job.ENDED).delete()
     try:
         Artefact.objects.filter(pk__in=Evaluation.objects.filter(model_version__in=versions).values("pk")).delete()
         Artefact.objects.filter(pk__in=versions.values("pk")).delete()

@@ -1,0 +1,223 @@
+"""Pages of the model store, evaluations, deployments and the playground: works · not allowed · stranger · bad input."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from apps.core.services import create_upload_from_file
+from apps.gpucloud.models import Job, JobState
+from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
+from apps.lms.services import register_evaluation, register_model_version
+from tests.factories import House
+from tests.lms.serving import make_version
+
+
+def url(house: House, name: str, *args: Any) -> str:
+    return reverse(f"lms:{name}", args=[house.project.slug, *args])
+
+
+def make_evaluation(house: House, version: ModelVersion, mean: float = 0.5, suite: str = "mmlu") -> Evaluation:
+    job = Job.objects.create(project=house.project, kind="lms.evaluate", state=JobState.SUCCEEDED)
+    job.inputs.create(name="model", artefact=version.artefact)
+    scores = {"law": {"acc": mean, "acc_stderr": 0.01, "n": 40}, "physics": {"acc": mean, "acc_stderr": 0.2, "n": 40}}
+    answers = [{"prompt": "Who are you?", "answer": "A <b>model</b>"}]
+    result = {"suite": suite, "scores": scores, "mean": mean, "loss": 1.25, "answers": answers}
+    return register_evaluation(job, {"manifest": {}}, result)
+
+
+@pytest.fixture
+def version(house: House) -> ModelVersion:
+    base = make_version(house.project, "base")
+    tuned = make_version(
+        house.project, "tuned", base=base, parameters=135_000_000, card="# Hi <script>alert(1)</script>"
+    )
+    make_evaluation(house, base, 0.4)
+    make_evaluation(house, tuned, 0.6)
+    Deployment.objects.create(project=house.project, name="helper", model_version=tuned)
+    return tuned
+
+
+PAGES = [
+    ("model_list", ()), ("model_import", ()), ("model_detail", ("tuned",)), ("version_detail", ("tuned", 1)),
+    ("evaluation_list", ()), ("evaluation_create", ()), ("deployment_list", ()), ("deployment_create", ()),
+    ("deployment_connect", ()), ("deployment_detail", ("helper",)), ("playground", ()),
+]  # fmt: skip
+RIGHTS = {
+    "model_import": "expert",
+    "evaluation_create": "expert",
+    "deployment_create": "engineer",
+    "deployment_connect": "engineer",
+}
+
+
+@pytest.mark.parametrize(("name", "args"), PAGES)
+def test_pages_open_for_members_and_only_them(house: House, version: ModelVersion, name: str, args: Any) -> None:
+    address = url(house, name, *args)
+    assert house.client("owner").get(address).status_code == 200
+    assert house.client("stranger").get(address).status_code == 404
+    assert house.client(None).get(address).status_code == 302
+    lowest = RIGHTS.get(name)
+    assert house.client("viewer").get(address).status_code == (403 if lowest else 200)
+    if lowest:
+        assert house.client(lowest).get(address).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["model_list", "evaluation_list", "deployment_list", "playground"])
+def test_empty_lists_say_what_to_do(house: House, name: str) -> None:
+    assert 'class="empty"' in house.client().get(url(house, name)).content.decode()
+
+
+def test_model_page_shows_origin_quality_and_where_it_runs(house: House, version: ModelVersion) -> None:
+    page = house.client().get(url(house, "model_detail", "tuned")).content.decode()
+    assert "135M" in page
+    assert "Better than base:1?" in page
+    assert "40.0 %" in page
+    assert "60.0 %" in page
+    assert "helper" in page
+    assert "<script>alert" not in page
+
+
+def test_model_can_be_described_and_deleted(house: House, version: ModelVersion) -> None:
+    client = house.client("expert")
+    client.post(url(house, "model_edit", "base"), {"description": "The base", "licence": "MIT"})
+    assert Model.objects.get(name="base").licence == "MIT"
+    client.post(url(house, "version_card", "base", 1), {"card": "**good**"})
+    assert "<strong>good</strong>" in client.get(url(house, "model_detail", "base")).content.decode()
+    assert client.post(url(house, "model_delete", "base")).status_code == 403
+    owner = house.client()
+    owner.post(url(house, "model_delete", "tuned"))
+    assert Model.objects.filter(name="tuned").exists()  # it is deployed
+    Deployment.objects.all().delete()
+    owner.post(url(house, "model_delete", "base"))
+    assert Model.objects.filter(name="base").exists()  # tuned was made from it
+    assert owner.post(url(house, "model_delete", "tuned")).status_code == 302
+    assert not Model.objects.filter(name="tuned").exists()
+
+
+def test_import_starts_a_job(house: House) -> None:
+    file = SimpleUploadedFile("model.zip", b"PK\x05\x06" + bytes(18))
+    upload = create_upload_from_file(house.actor("expert"), house.project, file)
+    client = house.client("expert")
+    answer = client.post(url(house, "model_import"), {"name": "mine", "source": str(upload.pk), "licence": ""})
+    job = Job.objects.get(kind="lms.import")
+    assert answer["Location"].endswith(f"{job.pk}/")
+    bad = client.post(url(house, "model_import"), {"name": "a:b", "source": str(upload.pk)})
+    assert bad.status_code == 400
+    assert Job.objects.count() == 1
+
+
+def test_evaluation_page_compares(house: House, version: ModelVersion) -> None:
+    before, after = Evaluation.objects.order_by("pk")
+    page = house.client().get(url(house, "evaluation_detail", after.pk) + f"?with={before.pk}").content.decode()
+    assert "20.0 %" in page
+    assert page.count("More than chance explains (95 %)") == 1  # law, but not physics with its large error
+    assert "A &lt;b&gt;model" in page
+    assert house.client("stranger").get(url(house, "evaluation_detail", after.pk)).status_code == 404
+    assert house.client().get(url(house, "evaluation_detail", after.pk) + "?with=nonsense").status_code == 404
+
+
+def test_evaluation_form_starts_a_job(house: House, version: ModelVersion) -> None:
+    client = house.client("expert")
+    answer = client.post(url(house, "evaluation_create"), {"model": str(version.pk), "prompts": "Who are you?"})
+    assert answer.status_code == 302, answer.content.decode()[-3000:]
+    assert Job.objects.filter(kind="lms.evaluate").exclude(state="succeeded").count() == 1
+    assert client.post(url(house, "evaluation_create"), {"model": str(version.pk)}).status_code in {302, 400}
+
+
+def test_deployment_form_deploys(house: House, version: ModelVersion) -> None:
+    client = house.client("engineer")
+    form = {
+        "name": "second", "model": str(version.pk), "replicas": 1, "runtime": "auto", "cache_gib": "0.5",
+        "prefix_cache": "on",
+    }  # fmt: skip
+    answer = client.post(url(house, "deployment_create"), form)
+    assert answer["Location"] == url(house, "deployment_detail", "second")
+    assert Deployment.objects.get(name="second").runtime_params == {"cache_gib": 0.5}
+    for change, words in [
+        ({"name": "helper"}, "already has"),
+        ({"name": "a b"}, "error"),
+        ({"cache_gib": "-1"}, "error"),
+    ]:
+        again = client.post(url(house, "deployment_create"), {**form, **change})
+        assert again.status_code == 400
+        assert words in again.content.decode()
+    assert house.client("expert").post(url(house, "deployment_create"), form).status_code == 403
+
+
+def test_deployment_page_changes_and_ends_it(house: House, version: ModelVersion) -> None:
+    client = house.client("engineer")
+    page = client.get(url(house, "deployment_detail", "helper")).content.decode()
+    assert "chat/completions" in page
+    part = client.get(url(house, "deployment_detail", "helper"), headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in part
+    client.post(url(house, "deployment_update", "helper"), {"model": str(version.pk), "replicas": 2})
+    assert Deployment.objects.get(name="helper").replicas == 2
+    client.post(url(house, "deployment_stop", "helper"))
+    assert not Deployment.objects.get(name="helper").wanted
+    client.post(url(house, "deployment_stop", "helper"))  # already stopped: a message, no error page
+    client.post(url(house, "deployment_start", "helper"))
+    assert Deployment.objects.get(name="helper").wanted
+    client.post(url(house, "deployment_update", "helper"), {"model": str(version.pk), "replicas": 0})
+    assert Deployment.objects.get(name="helper").replicas == 2
+    viewer = house.client("viewer")
+    for deed in ("update", "start", "stop", "delete"):
+        assert viewer.post(url(house, f"deployment_{deed}", "helper")).status_code == 403
+        assert house.client("stranger").post(url(house, f"deployment_{deed}", "helper")).status_code == 404
+    client.post(url(house, "deployment_delete", "helper"))
+    assert not Deployment.objects.exists()
+
+
+def test_external_endpoint_form(house: House, settings: Any) -> None:
+    settings.AIFS_PRIVATE_HOSTS = ["127.0.0.1:9999"]
+    client = house.client("engineer")
+    form = {"name": "outside", "external_url": "http://127.0.0.1:9999/v1", "external_key": "sk-1"}
+    assert client.post(url(house, "deployment_connect"), form).status_code == 302
+    refused = client.post(
+        url(house, "deployment_connect"), {**form, "name": "b", "external_url": "http://127.0.0.1:1/v1"}
+    )
+    assert refused.status_code == 400
+    assert "AIFS_PRIVATE_HOSTS" in refused.content.decode()
+    page = client.get(url(house, "deployment_detail", "outside")).content.decode()
+    assert "sk-1" not in page
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]"])
+def test_playground_refuses_what_is_no_request(house: House, body: bytes) -> None:
+    answer = house.client().post(url(house, "playground_ask"), body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+def test_playground_says_when_the_gateway_is_away(house: House, settings: Any) -> None:
+    settings.AIFS_GATEWAY_URL = "http://127.0.0.1:9"
+    body = json.dumps({"model": "x", "messages": [{"role": "user", "content": "hi"}]})
+    answer = house.client().post(url(house, "playground_ask"), body, content_type="application/json")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "unavailable"
+
+
+def test_playground_is_closed_to_strangers(house: House) -> None:
+    client: Client = house.client("stranger")
+    assert client.post(url(house, "playground_ask"), b"{}", content_type="application/json").status_code == 404
+
+
+def test_versions_are_numbered_and_keep_their_origin(house: House) -> None:
+    base = make_version(house.project, "base")
+    meta = {
+        "family": "llama",
+        "format": "safetensors",
+        "parameters": 7,
+        "dtype": "bfloat16",
+        "context_length": 512,
+        "x": 1,
+    }
+    first = register_model_version(
+        house.project, "mine", {"manifest": {}, "meta": meta}, base=base, parents={"model": base.artefact}
+    )
+    second = register_model_version(house.project, "mine", {"manifest": {}, "meta": {}})
+    assert (first.number, second.number) == (1, 2)
+    assert (first.family, first.parameters, first.context_length) == ("llama", 7, 512)
+    assert [edge.parent for edge in first.artefact.parent_edges.all()] == [base.artefact]
