@@ -5,10 +5,10 @@ Callbacks run inside the transaction of the change, so a revoked key and the cop
 
 from collections.abc import Callable
 
-_callbacks: list[Callable[[], None]] = []
+_callbacks: list[Callable[[], object]] = []
 
 
-def register(callback: Callable[[], None]) -> None:
+def register(callback: Callable[[], object]) -> None:
     if callback not in _callbacks:
         _callbacks.append(callback)
 

@@ -40,8 +40,8 @@ def export_version(version: DatasetVersion, format: str) -> StreamingHttpRespons
 
 async def unhurried(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Parts made in a thread one at a time: a synchronous iterator would be read whole into memory under ASGI."""
-    take = sync_to_async(next, thread_sensitive=False)
-    while (part := await take(parts, None)) is not None:
+    take = sync_to_async(lambda: next(parts, None), thread_sensitive=False)
+    while (part := await take()) is not None:
         yield part
 
 

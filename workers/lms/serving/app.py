@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,7 @@ async def complete(instance: Instance, request: web.Request, shape: type[Asked],
 
 async def _texts(
     instance: Instance, answer: Answer, prompt: list[int], chosen: Any, stops: StopFinder
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Text as it comes; `answer` is kept up to date. Raises Unavailable when the engine fails."""
     decoder = instance.tokenizer.decoder()
     started = time.monotonic()
@@ -220,7 +220,7 @@ async def _texts(
 
 
 async def _streamed(
-    request: web.Request, asked: Any, answer: Answer, look: Any, pieces: AsyncIterator[str]
+    request: web.Request, asked: Any, answer: Answer, look: Any, pieces: AsyncGenerator[str, None]
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers=STREAM_HEADERS)
     so_far = asked.stream_options.continuous_usage_stats

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from typing import Any
 
@@ -50,7 +50,7 @@ class EngineClient:
         self.capacity = int(answer["ready"])
         self._listening = asyncio.create_task(self._listen())
 
-    async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncIterator[Chunk]:
+    async def generate(self, prompt: list[int], sampling: Sampling) -> AsyncGenerator[Chunk, None]:
         """Chunks of one answer. Leaving the loop early cancels the computation."""
         self._next += 1
         number = self._next
