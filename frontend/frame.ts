@@ -128,6 +128,13 @@ function markBusy(button: HTMLElement | null): void {
   });
 }
 
+/** What scrolls sideways must be reachable by keyboard. */
+function reachScrollers(): void {
+  for (const box of document.querySelectorAll<HTMLElement>(".table-wrap, .snippet pre")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+  }
+}
+
 export function startFrame(): void {
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
@@ -138,6 +145,9 @@ export function startFrame(): void {
   });
   for (const card of document.querySelectorAll<HTMLElement>(".toast-card[data-fade]")) setTimeout(() => card.remove(), 6000);
   nameRailLinks();
+  reachScrollers();
+  addEventListener("resize", reachScrollers);
+  document.addEventListener("htmx:afterSwap", reachScrollers);
   startTimes();
   startPalette();
 }

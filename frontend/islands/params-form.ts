@@ -15,7 +15,7 @@ function valueOf(controls: Control[]): string {
 
 class ParamsForm extends HTMLElement {
   connectedCallback(): void {
-    const wrong = this.querySelector("[data-expert] .field-error");
+    const wrong = this.querySelector("[data-expert] .field-error:not([hidden])");
     this.setMode(wrong ? "expert" : (this.dataset.mode ?? localStorage.getItem(KEY) ?? "simple"));
     for (const button of this.querySelectorAll<HTMLButtonElement>("button[data-mode-to]")) {
       button.addEventListener("click", () => {
@@ -31,7 +31,7 @@ class ParamsForm extends HTMLElement {
       if (reset) this.reset(reset.closest<HTMLElement>("[data-default]"));
     });
     this.mark();
-    this.querySelector<HTMLElement>(".field:has(.field-error) :is(input, select, textarea):not([type=hidden])")?.focus();
+    this.querySelector<HTMLElement>(".field:has(.field-error:not([hidden])) :is(input, select, textarea):not([type=hidden])")?.focus();
   }
 
   private setMode(mode: string): void {

@@ -1,7 +1,7 @@
 """Every kind of page, found by following links from the dashboard: axe-clean, as wide as the window, quiet, in both
 languages and both themes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -63,17 +63,23 @@ def pages(stack: Stack, world: World, browser: Browser, signed_in: str) -> dict[
     return found
 
 
-def look(page: Page, pages: dict[str, str], base: str, size: dict[str, int], *, rules: bool = True) -> list[str]:
-    """What is wrong with any of the pages in a window of this size."""
+def look(page: Page, pages: dict[str, str], base: str, also: Callable[[Page], list[str]]) -> list[str]:
+    """What is wrong with any of the pages."""
     console, found = Console(page), []
-    page.set_viewport_size(size)  # type: ignore[arg-type]
     for name, path in pages.items():
         answer = page.goto(base + path)
-        page.wait_for_load_state("load")
         page.wait_for_timeout(150)
         wrong = [] if answer and answer.ok else [f"status {answer and answer.status}"]
-        wrong += overflow(page) + (axe(page) if rules else []) + console.take()
+        wrong += overflow(page) + axe(page) + also(page) + console.take()
         found += [f"{name}: {line}" for line in wrong]
+    return found
+
+
+def narrow(page: Page) -> list[str]:
+    """The same page in the window of a phone."""
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    found = overflow(page)
+    page.set_viewport_size(DESK)  # type: ignore[arg-type]
     return found
 
 
@@ -82,43 +88,38 @@ def test_the_main_job_has_all_its_pages(pages: dict[str, str]) -> None:
     assert OF_THE_MAIN_JOB - names == set()
 
 
-def test_english_at_a_desk(pages: dict[str, str], stack: Stack, desk: BrowserContext) -> None:
-    assert look(desk.new_page(), pages, stack.access["url"], DESK) == []
-
-
-def test_english_on_a_phone(pages: dict[str, str], stack: Stack, desk: BrowserContext) -> None:
-    assert look(desk.new_page(), pages, stack.access["url"], PHONE, rules=False) == []
+def test_english_at_a_desk_and_on_a_phone(pages: dict[str, str], stack: Stack, desk: BrowserContext) -> None:
+    assert look(desk.new_page(), pages, stack.access["url"], narrow) == []
 
 
 def test_chinese_in_the_dark_on_a_phone(pages: dict[str, str], stack: Stack, browser: Browser, signed_in: str) -> None:
-    context = chinese(browser, signed_in, stack, color_scheme="dark")
-    assert look(context.new_page(), pages, stack.access["url"], PHONE) == []
-    context.close()
-
-
-def test_no_english_is_left_in_chinese_pages(
-    pages: dict[str, str], stack: Stack, browser: Browser, signed_in: str
-) -> None:
-    """Texts of the catalogue (without places) that differ in Chinese must not show up as they are."""
+    """Texts of the catalogue (without places) that differ in Chinese must not show up as they are in English."""
     catalogue = messages.read_catalogue("zh_Hans")
     english = {str(m.id) for m in catalogue if isinstance(m.id, str) and m.string != m.id and "%" not in m.id}
-    context = chinese(browser, signed_in, stack)
-    page, found = context.new_page(), []
-    for name, path in pages.items():
-        page.goto(stack.access["url"] + path)
+
+    def left_over(page: Page) -> list[str]:
         shown = {line.strip() for line in page.locator("body").inner_text().splitlines()}
-        found += [f"{name}: {text}" for text in sorted(shown & english)]
+        return [f"English: {text}" for text in sorted(shown & english)]
+
+    context = chinese(browser, signed_in, stack)
+    found = look(context.new_page(), pages, stack.access["url"], left_over)
     context.close()
     assert found == []
 
 
-def chinese(browser: Browser, signed_in: str, stack: Stack, **options: str) -> BrowserContext:
-    """A browser of the operator after choosing Chinese in the language menu."""
-    context = browser.new_context(storage_state=signed_in, locale="zh-CN", viewport=DESK, **options)  # type: ignore[arg-type]
+def chinese(browser: Browser, signed_in: str, stack: Stack) -> BrowserContext:
+    """A phone of the operator, dark, after choosing Chinese in the language menu."""
+    context = browser.new_context(
+        storage_state=signed_in,
+        locale="zh-CN",
+        viewport=PHONE,
+        color_scheme="dark",  # type: ignore[arg-type]
+    )
     page = context.new_page()
     page.goto(stack.access["url"] + f"/p/{stack.access['project']}/")
-    page.locator("summary:has(+ form[action='/language/'])").first.click()
-    page.get_by_role("button", name="简体中文").first.click()
+    page.locator("summary[aria-label=Account]").click()
+    page.locator("summary[aria-label=Language]:visible").click()
+    page.get_by_role("button", name="简体中文").last.click()
     page.wait_for_function("document.documentElement.lang.startsWith('zh')")
     page.close()
     return context
