@@ -18,5 +18,6 @@ class JobFilterForm(forms.Form):
     def __init__(self, *args: object, kinds: list[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.fields["kind"].choices = [("", _("All kinds")), *kinds]  # type: ignore[attr-defined]
+        self.fields["q"].widget.attrs["placeholder"] = self.fields["q"].label
         for field in self.fields.values():
             field.widget.attrs["class"] = "select select-sm" if hasattr(field, "choices") else "input input-sm"
