@@ -52,9 +52,8 @@ def start(directory, do, *, lease_s=30.0, grace_s=1.0, secrets=b"", launch=None,
     (directory / "lease").touch()
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{directory.parent / 'extra'}"}
     command = [sys.executable, "-m", "workers.supervise", str(directory), str(lease_s), str(grace_s)]
-    process = subprocess.Popen(
-        [*command, *([launch] if launch else [])], stdin=subprocess.PIPE, start_new_session=True, cwd=directory
-    )  # fmt: skip
+    command += [launch] if launch else []
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True, cwd=directory)
     process.stdin.write(secrets)
     process.stdin.close()
     return process
