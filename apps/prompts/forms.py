@@ -31,7 +31,11 @@ class VersionForm(forms.Form):
         label=_("Variables"), required=False, widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})
     )
     deployment = forms.ModelChoiceField(
-        Deployment.objects.none(), label=_("Deployment"), required=False, help_text=_("The model that answers.")
+        Deployment.objects.none(),
+        label=_("Deployment"),
+        required=False,
+        empty_label=_("None yet"),
+        help_text=_("The model that answers."),
     )
     temperature = forms.FloatField(
         label=_("Temperature"),
@@ -84,25 +88,21 @@ class ValuesForm(forms.Form):
     PREFIX = "value"
 
     def __init__(self, data: Any = None, *, variables: list[dict[str, Any]]) -> None:
-        super().__init__(data, prefix=self.PREFIX)
+        super().__init__(data, prefix=self.PREFIX, use_required_attribute=False)
         for variable in variables:
             known = templating.Variable(**variable)
             field = _value_field(known)
-            field.required = False
+            field.required = known.required and known.default is None and known.type != "boolean"
             field.initial = known.default
             field.label = known.label or known.name
             self.fields[known.name] = field
         self.variables = variables
 
     def inputs(self) -> dict[str, Any]:
-        """What was typed; empty ones are left to their defaults."""
+        """What was typed, empty ones left out; what is no number is passed on as it is, for the service to name."""
         self.full_clean()
-        kinds = {variable["name"]: variable["type"] for variable in self.variables}
-        return {
-            name: value
-            for name, value in self.cleaned_data.items()
-            if kinds[name] == "boolean" or value not in (None, "")
-        }
+        typed = {name: self.cleaned_data.get(name, self[name].data) for name in self.fields}
+        return {name: value for name, value in typed.items() if value not in (None, "")}
 
 
 def _value_field(variable: templating.Variable) -> forms.Field:

@@ -70,3 +70,10 @@ def test_the_apis_test(house: House, asked: Asked) -> None:
     assert found["messages"][-1] == {"role": "user", "content": "Hm"}
     missing = house.api("expert").post(place, {}, content_type="application/json")
     assert missing.json()["data"]["missing"] == ["question"]
+
+
+def test_a_value_of_the_wrong_type_is_named(house: House, asked: Asked) -> None:
+    make_version(house)
+    number = json.dumps([{"name": "question", "type": "number"}, *VARIABLES[1:]])
+    assert "question is not right" in run_test(house, variables=number).content.decode()
+    assert asked == []

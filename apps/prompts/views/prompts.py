@@ -41,10 +41,15 @@ def prompt_detail(request: HttpRequest, project: Project, name: str) -> HttpResp
     """The editor, with the newest version or the one `?version=` names."""
     prompt = selectors.get_prompt(request.actor, project, name)  # type: ignore[attr-defined]
     number = request.GET.get("version", "")
-    version = selectors.get_version(prompt, int(number)) if number.isdecimal() else selectors.newest_version(prompt)
-    form = VersionForm.of(version, project)
-    values = ValuesForm(variables=version.variables if version else [])
-    context = {"prompt": prompt, "version": version, "form": form, "values": values}
+    newest = selectors.newest_version(prompt)
+    version = selectors.get_version(prompt, int(number)) if number.isdecimal() else newest
+    context = {
+        "prompt": prompt,
+        "version": version,
+        "next_number": newest.number + 1 if newest else 1,
+        "form": VersionForm.of(version, project),
+        "values": ValuesForm(variables=version.variables if version else []),
+    }
     return render(request, "prompts/prompt_detail.html", context)
 
 

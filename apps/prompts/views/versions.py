@@ -31,8 +31,13 @@ def version_create(request: HttpRequest, project: Project, name: str) -> HttpRes
             else:
                 messages.success(request, _("Saved as version %(number)d.") % {"number": version.number})
             return redirect("prompts:prompt_detail", project.slug, prompt.name)
-    values = ValuesForm(variables=newest.variables if newest else [])
-    context = {"prompt": prompt, "version": newest, "form": form, "values": values}
+    context = {
+        "prompt": prompt,
+        "version": newest,
+        "next_number": newest.number + 1 if newest else 1,
+        "form": form,
+        "values": ValuesForm(variables=newest.variables if newest else []),
+    }
     return render(request, "prompts/prompt_detail.html", context, status=400)
 
 
