@@ -147,7 +147,7 @@ class TuningParams(Params):
     label_smoothing: float = param(
         0.0,
         label=_("Label smoothing"),
-        help=_("Share of the target spread over all tokens."),
+        help=_("Share of the target spread over all tokens. Slower: every batch is read twice."),
         group=_("Learning"),
         ge=0,
         lt=1,

@@ -56,7 +56,7 @@ def estimate(
     method = methods.get(params.method)
     shape, parameters = model.get("shape") or {}, int(model.get("parameters") or 0)
     trained = min(parameters, method.trained(shape, parameters, params.lora_rank)) if parameters else 0
-    whole = trained == parameters
+    whole = method.whole
     rows = int(dataset.get("rows") or 0)
     held_out = 0 if params.eval_dataset else min(params.eval_rows, round(rows * params.eval_fraction))
     steps = params.steps(max(1, rows - held_out))
@@ -101,7 +101,7 @@ def _memory_mib(
 ) -> int:
     hidden, inner, layers = shape.get("hidden_size", 0), shape.get("intermediate_size", 0), shape.get("layers", 0)
     dtype = ("bfloat16" if accelerated else "float32") if params.dtype == "auto" else params.dtype
-    weights = parameters * (4 if trained == parameters else BYTES[dtype])
+    weights = parameters * (4 if methods.get(params.method).whole else BYTES[dtype])
     moments = trained * (4 + OPTIMIZER_BYTES.get(params.optimizer, 0))
     # The longest rows decide, and batches are padded to them: twice the mean is what is usual.
     tokens = params.batch_size * min(params.max_length, 2 * row_tokens)

@@ -53,7 +53,7 @@ def train(
         args=arguments(params, steps, seed, io.scratch("trainer")),
         train_dataset=Dataset.from_file(str(data.train)),
         processing_class=tokenizer,
-        peft_config=methods.get(params.method).adapter(params),
+        peft_config=methods.get(params.method).adapter(params, [name for name, _module in model.named_modules()]),
         callbacks=[callback],
     )
     trainer.remove_callback(PrinterCallback)  # the events say it already
@@ -124,4 +124,4 @@ def arguments(params: TuningParams, steps: int, seed: int, folder: Path) -> SFTC
 
 def weights_dtype(params: TuningParams) -> str:
     """Number format to load the weights in: those that are trained stay in float32, a frozen base may be smaller."""
-    return params.dtype if methods.get(params.method).adapter(params) else "float32"
+    return "float32" if methods.get(params.method).whole else params.dtype

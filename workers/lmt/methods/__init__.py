@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Method:
     """One way to tune.
 
-    learning_rate: what is used when nobody says. adapter(params): the adapter to train beside frozen weights, or None
-    to train all of them. trained(shape, parameters, rank): how many numbers are trained, for the estimate.
+    learning_rate: what is used when nobody says. whole: every weight is trained. adapter(params, layers): the adapter
+    to train beside frozen weights, None when there is none; layers: names of the model's modules; raises InvalidInput
+    when one that is asked for is not there. trained(shape, parameters, rank): how many numbers are trained.
     """
 
     label: str
     learning_rate: float
-    adapter: Callable[["TuningParams"], "PeftConfig | None"]
+    whole: bool
+    adapter: Callable[["TuningParams", list[str]], "PeftConfig | None"]
     trained: Callable[[dict[str, int], int, int], int]
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from workers.lmt.base import TuningParams
 
 
-def adapter(params: "TuningParams") -> None:
+def adapter(params: "TuningParams", layers: list[str]) -> None:
     return None
 
 
@@ -17,4 +17,4 @@ def trained(shape: dict[str, int], parameters: int, rank: int) -> int:
     return parameters
 
 
-methods.add("full", Method(_("Full tuning"), learning_rate=2e-5, adapter=adapter, trained=trained))
+methods.add("full", Method(_("Full tuning"), learning_rate=2e-5, whole=True, adapter=adapter, trained=trained))
