@@ -2,13 +2,16 @@
 
 import os
 import signal
+import time
 
 import pytest
 
 from apps.gpucloud.agent import files
+from apps.gpucloud.agent.cleaning import superfluous
 from apps.gpucloud.agent.files import Tail, parse_events, parse_output
 from apps.gpucloud.agent.processes import child_environment, mark_of, new_launch
 from apps.gpucloud.agent.verdict import LIMITS, judge
+from apps.gpucloud.models import Job
 from workers.spec import Spec
 
 QUIET = {"asked": False, "cancelled": False, "service": False}
@@ -135,3 +138,19 @@ def test_a_launch_names_itself_once(tmp_path):
 
 def test_marks_are_read_from_processes():
     assert mark_of(os.getpid()) == "" and mark_of(2**22 + 5) == "" and signal.SIGKILL
+
+
+# --- what is left on the disk
+
+
+@pytest.mark.django_db
+def test_old_run_directories_of_ended_jobs_go(check, tmp_path):
+    ended, running, recent = check(), check(), check()
+    Job.objects.filter(pk__in=[ended.pk, recent.pk]).update(state="succeeded")
+    for job, age_days in ((ended, 9), (running, 9), (recent, 1)):
+        folder = tmp_path / str(job.pk)
+        folder.mkdir()
+        os.utime(folder, (time.time() - age_days * 86_400,) * 2)
+    (tmp_path / ".north.lock").touch()
+    (tmp_path / "01a20c67-ba09-7863-855c-03e8ed96a244").mkdir()
+    assert superfluous(tmp_path, 7) == [tmp_path / str(ended.pk)]

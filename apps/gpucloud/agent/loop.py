@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import logging
 import queue
+import shutil
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,14 @@ from typing import IO
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.utils.translation import gettext_noop as _
 
 from apps.core.readiness import announce_ready
-from apps.gpucloud.agent import machine, processes
+from apps.gpucloud.agent import cleaning, machine, processes
 from apps.gpucloud.agent.run import FORCE_AFTER_S, Run
 from apps.gpucloud.models import Attempt, AttemptState, NodeState
 from apps.gpucloud.services import attempts, nodes
+from apps.gpucloud.services.transitions import StaleFence, reason
 from apps.gpucloud.tasks import agent_inbox
 from workers.supervise import is_alive
 
@@ -29,6 +32,7 @@ log = logging.getLogger(__name__)
 
 EAGER_TURN_S, BUSY_TURN_S = 0.03, 0.2
 DEVICES_EVERY_S = 10.0
+CLEAN_EVERY_S = 3600.0
 ERRORS_MAX = 20
 HELD = (AttemptState.PREPARING, AttemptState.RUNNING)
 
@@ -43,6 +47,7 @@ class Agent:
         self.transfers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="transfer")
         self.devices = self.transfers.submit(machine.devices)
         self.next_beat = self.next_devices = 0.0
+        self.next_cleaning = time.monotonic() + CLEAN_EVERY_S / 60
         self.stop_by: float | None = None
         self.handed_over = False
         self.away_since: float | None = None
@@ -130,6 +135,10 @@ class Agent:
         attempts.renew_leases([key for key, run in self.runs.items() if not run.stale])
         self._look_around(draining=state == NodeState.DRAINING)
         self._report_devices()
+        if time.monotonic() >= self.next_cleaning:
+            self.next_cleaning = time.monotonic() + CLEAN_EVERY_S
+            for folder in cleaning.superfluous(self.runs_dir, settings.AIFS_RUN_DIR_DAYS):
+                self.transfers.submit(shutil.rmtree, folder, ignore_errors=True)
 
     def _look_around(self, *, draining: bool) -> None:
         """What the database wants of this node: new attempts, ends, and attempts that an earlier agent held."""
@@ -147,7 +156,20 @@ class Agent:
                 run.ask_to_stop(cancel=False)
         for key, row in held.items():
             if key not in self.runs and self.stop_by is None:
-                self._take(key, row)
+                self._take_or_refuse(key, row)
+
+    def _take_or_refuse(self, key: uuid.UUID, row: Attempt) -> None:
+        """An attempt that cannot be taken must not keep the agent from the others, nor be tried for ever."""
+        try:
+            self._take(key, row)
+        except (OperationalError, InterfaceError):
+            raise
+        except StaleFence:
+            log.info("attempt %s was taken back before it began", key)
+        except Exception as error:
+            log.exception("attempt %s cannot be taken", key)
+            text = _("The node could not take the job: %(error)s")
+            attempts.refuse_attempt(key, row.fence, reason("cannot_take", text, error=f"{error}"[:500]))
 
     def _take(self, key: uuid.UUID, row: Attempt) -> None:
         directory = self.runs_dir / str(row.job_id) / str(row.number)

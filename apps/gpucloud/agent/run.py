@@ -5,6 +5,7 @@ as a future. Whatever fails for want of the database raises, and is done again a
 """
 
 import logging
+import shutil
 import signal
 import subprocess
 import time
@@ -50,6 +51,7 @@ class Run:
         self.process: subprocess.Popen[bytes] | None = None
         self.launched = self.told = self.cancelled = self.stale = self.done = False
         self.asked_at: float | None = None
+        self.stale_at: float | None = None
         self.exit: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
         self.refused: Reason | None = None
@@ -69,8 +71,7 @@ class Run:
         elif self.claim.spec.inputs or self.claim.checkpoints:
             self.prepared = self.transfers.submit(prepare, self.claim, self.dir)
         else:
-            self.prepared = Future()
-            self.prepared.set_result(prepare(self.claim, self.dir))
+            self.prepared = _at_once(prepare, self.claim, self.dir)
 
     def adopt(self, attempt: Attempt) -> None:
         """Go on where an earlier agent of this node left off."""
@@ -335,7 +336,10 @@ class Run:
 
     def _end_stale(self) -> None:
         """Somebody else has the job: end every process, keep nothing."""
+        self.stale_at = self.stale_at or time.monotonic()
         processes.tell(self._supervisor(), signal.SIGUSR1)
+        if time.monotonic() - self.stale_at > FORCE_AFTER_S:
+            self.end_by_force()
         if self.process is not None and self.process.poll() is None and not self._read_exit():
             return
         who = self._supervisor()
@@ -358,6 +362,17 @@ class Run:
             assert verdict.why is not None  # noqa: S101 - for the type checker
             attempts.close_failed(self.claim, verdict.why, exit, again=verdict.again)
         self.done = True
+        self.transfers.submit(shutil.rmtree, self.dir / "scratch", ignore_errors=True)
+
+
+def _at_once(work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """As an executor would do it, in this thread."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(work(*arguments))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def _with_retries(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -106,6 +106,14 @@ def usable_checkpoints(job: Job) -> Any:
 
 
 @transaction.atomic
+def refuse_attempt(attempt_id: UUID, fence: int, why: Reason) -> None:
+    """The node cannot even describe the work (its plug-in or a file is gone): another attempt would fare no better."""
+    job, attempt = lock_attempt(attempt_id, fence)
+    close_attempt(attempt, AttemptState.FAILED, why)
+    end_job(job, JobState.CANCELLED if job.cancel_requested_at else JobState.FAILED, why)
+
+
+@transaction.atomic
 def mark_started(claim: Claim, resumed_from: int | None) -> None:
     job, attempt = lock_attempt(claim.attempt_id, claim.fence)
     attempt.state, attempt.started_at, attempt.resumed_from_step = AttemptState.RUNNING, timezone.now(), resumed_from

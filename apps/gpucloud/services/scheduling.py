@@ -150,7 +150,8 @@ def place_waiting(now: datetime, done: Tick) -> None:
         if row["reason"] != why:
             said.setdefault(repr(why), (why, []))[1].append(row["id"])
     for why, ids in said.values():
-        Job.objects.filter(pk__in=ids, state=JobState.QUEUED).update(reason=why)
+        free = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=ids, state=JobState.QUEUED)
+        Job.objects.filter(pk__in=free.values("pk")).update(reason=why)
 
 
 def rooms_left(now: datetime) -> list[Room]:
