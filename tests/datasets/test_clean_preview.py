@@ -29,7 +29,7 @@ def test_counts_and_rows(tmp_path: Path):
     assert "⟨U+200B⟩" in page
     assert "<del" in page
     assert "<ins" in page
-    assert "Same as row 1" in page
+    assert "Same as an earlier row (1)" in page
 
 
 def test_without_scripts_the_whole_page_comes(tmp_path: Path):

@@ -32,7 +32,7 @@ def test_cleaning_is_told_step_by_step(tmp_path: Path):
     assert (version.number, version.dropped) == (2, 1)
     page = house.client().get(url(house, version)).content.decode()
     assert "Remove exact duplicates" in page
-    assert "Same as row" in page
+    assert "Same as an earlier row" in page
     assert "facts:1" in page
 
 

@@ -19,7 +19,7 @@ def test_works(tmp_path: Path):
     house = make_house()
     page = house.client("viewer").get(url(house, make_cleaned(house, tmp_path))).content.decode()
     assert "Remove exact duplicates" in page
-    assert "Same as row 1" in page
+    assert "Same as an earlier row (1)" in page
     assert "A house for models" in page
 
 

@@ -14,21 +14,25 @@ from workers.errors import InvalidInput
 from workers.words import marked as _
 
 SAMPLE_ROWS = 300
-ROWS_SHOWN = 30
+ROWS_SHOWN = 20
+UNTOUCHED_SHOWN = 3
 
 
 def trial(payload: dict[str, Any]) -> dict[str, Any]:
     """payload: {"path" of a data.parquet, "form", "steps"}.
 
     Returns {"rows_in", "rows", "steps": [tally], "rows_shown": [{"row", "before", "after" or "step", "reason",
-    "detail"}]}; changed and dropped rows are shown before untouched ones. Raises InvalidInput for a wrong option.
+    "detail"}]}; changed and dropped rows are shown, untouched ones only where those are few. Raises InvalidInput for
+    a wrong option.
     """
     try:
         run = Run(checked_recipe(payload["steps"]), payload["form"])
     except ValueError as error:
         raise InvalidInput(_("Step %(problem)s"), code="wrong_recipe", problem=str(error)) from None
     results = list(run.over(islice(read_rows(Path(payload["path"])), SAMPLE_ROWS)))
-    ordered = sorted(results, key=lambda result: (result.row is result.before, result.number))[:ROWS_SHOWN]
+    untouched = [result for result in results if result.row is result.before]
+    touched = [result for result in results if result.row is not result.before]
+    ordered = touched[:ROWS_SHOWN] + untouched[: max(0, UNTOUCHED_SHOWN - len(touched))]
     rows = []
     for result in ordered:
         about: dict[str, Any] = {"row": result.number, "before": shown(result.before, run.form)}

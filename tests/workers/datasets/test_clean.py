@@ -43,7 +43,7 @@ def test_the_default_recipe_drops_what_is_planted(tmp_path: Path) -> None:
     dropped = {row["row"]: (row["step"], row["reason"], row["detail"]) for row in outcome.rows("dropped")}
     assert dropped[2] == ("exact_duplicates", "duplicate", "1")
     assert dropped[3][:2] == ("near_duplicates", "near_duplicate")
-    assert dropped[3][2].startswith("1 (0.")
+    assert dropped[3][2].startswith("1, 0.")
     assert dropped[5] == ("length_filter", "too_short", "2")
     tallies = outcome.report["steps"]
     assert [tally["rows_in"] for tally in tallies] == [6, 6, 6, 5, 4]

@@ -42,7 +42,7 @@ steps.add(
         _("Keep the first of equal rows."),
         Params,
         build,
-        {"duplicate": _("Same as row")},
+        {"duplicate": _("Same as an earlier row")},
         order=50,
         default=True,
     ),

@@ -79,7 +79,7 @@ def build(params: Params, form: str) -> Verdict:
         for candidate in sorted(index.query(sketch)):
             first, other, other_figures = kept[candidate]
             if figures == other_figures and (likeness := sketch.jaccard(other)) >= params.threshold:
-                return Drop("near_duplicate", f"{first} ({likeness:.2f})")
+                return Drop("near_duplicate", f"{first}, {likeness:.2f}")
         index.insert(len(kept), sketch)
         kept.append((number, sketch, figures))
         return row
@@ -94,7 +94,7 @@ steps.add(
         _("Keep the first of rows that say nearly the same in nearly the same words."),
         Params,
         build,
-        {"near_duplicate": _("Nearly the same as row")},
+        {"near_duplicate": _("Nearly the same as an earlier row")},
         order=60,
         default=True,
     ),
