@@ -1,6 +1,7 @@
 """Instances and which of them gets a request: those that are healthy, by prefix affinity, then by least load."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import time
@@ -15,8 +16,12 @@ from apps.lms.sealing import Seal
 
 log = logging.getLogger(__name__)
 
+WATCH_S = 0.5
+"""An instance that has died is noticed within this, also when nobody asks it anything."""
 PROBE_S = 0.25
 PROBE_TIMEOUT_S = 2.0
+SLOW_PROBES = 3
+"""On a machine that is busy an answer may be late; so many late ones in a row count as none."""
 EXTERNAL_PAUSE_S = 3.0
 """An endpoint elsewhere has no health route that we know; after a failure it rests for so long."""
 SPREAD = 1.25
@@ -36,8 +41,9 @@ class Member:
     running: int = 0
     healthy: bool = False
     rests_until: float = 0.0
-    probe: asyncio.Task[None] | None = None
+    watch: asyncio.Task[None] | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+    doubted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Pool:
@@ -57,7 +63,7 @@ class Pool:
         for id, member in wanted.items():
             if id not in self.members:
                 self.members[id] = member
-                self._start_probe(member)
+                self._start_watch(member)
         self._of = {}
         for member in self.members.values():
             self._of.setdefault(member.deployment, []).append(member)
@@ -96,10 +102,9 @@ class Pool:
         """It failed a request: no more for it until it has answered its health route."""
         if member.external:
             member.rests_until = time.monotonic() + EXTERNAL_PAUSE_S
-        elif member.healthy:
-            member.healthy = False
-            member.answered.clear()
-            self._start_probe(member)
+        else:
+            self._mark(member, False)
+            member.doubted.set()
 
     def close(self) -> None:
         for member in self.members.values():
@@ -114,26 +119,48 @@ class Pool:
 
     def _drop(self, member: Member) -> None:
         member.healthy = False
-        if member.probe:
-            member.probe.cancel()
+        if member.watch:
+            member.watch.cancel()
 
-    def _start_probe(self, member: Member) -> None:
+    def _start_watch(self, member: Member) -> None:
         if not member.external:
-            member.probe = asyncio.create_task(self._probe(member))
+            member.watch = asyncio.create_task(self._watch(member))
 
-    async def _probe(self, member: Member) -> None:
-        """Ask until it answers well."""
+    def _mark(self, member: Member, healthy: bool) -> None:
+        if member.healthy != healthy:
+            log.info("instance %s is %s", member.id, "well" if healthy else "not well")
+        member.healthy = healthy
+        if healthy:
+            member.answered.set()
+        else:
+            member.answered.clear()
+
+    async def _watch(self, member: Member) -> None:
+        """Ask for its health as long as it is in the snapshot; at once when a request has failed."""
+        late = 0
+        while True:
+            member.doubted.clear()
+            try:
+                self._mark(member, await self._well(member))
+                late = 0
+            except TimeoutError:
+                late += 1
+                if late >= SLOW_PROBES:
+                    self._mark(member, False)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(member.doubted.wait(), WATCH_S if member.healthy else PROBE_S)
+
+    async def _well(self, member: Member) -> bool:
+        """Whether it answers its health route well. Raises TimeoutError when it is late."""
         headers = {"Authorization": f"Bearer {member.key}"}
         timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
-        while not member.healthy:
-            try:
-                async with self._session.get(f"{member.url}/health", headers=headers, timeout=timeout) as response:
-                    member.healthy = response.status == 200
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                log.debug("instance %s does not answer: %s", member.id, error)
-            if not member.healthy:
-                await asyncio.sleep(PROBE_S)
-        member.answered.set()
+        try:
+            async with self._session.get(f"{member.url}/health", headers=headers, timeout=timeout) as response:
+                return response.status == 200
+        except TimeoutError:
+            raise
+        except (aiohttp.ClientError, OSError):
+            return False
 
 
 def prefix_of(body: dict[str, Any]) -> str:
