@@ -47,7 +47,7 @@ def test_a_frozen_agent_loses_its_run(installation):
     agent changes nothing when it wakes."""
     for name in ("north", "south"):
         installation.start_agent(name)
-    job = installation.submit(steps=80, seconds_per_step=0.1, checkpoint_every=5)
+    job = installation.submit(steps=150, seconds_per_step=0.1, checkpoint_every=5)
     attempt = installation.reached(job, 7)
     child = installation.child(attempt)
     frozen = installation.processes[attempt.node.name]
