@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.datasets import services
@@ -63,6 +65,19 @@ def test_somebody_elses_is_404(tmp_path: Path):
     house = make_house()
     make_version(house, tmp_path)
     assert house.client("stranger").get(url(house)).status_code == 404
+
+
+def test_more_rows_ask_no_more_queries():
+    house = make_house()
+    client = house.client()
+    client.get(url(house))
+    with CaptureQueriesContext(connection) as few:
+        client.get(url(house))
+    for number in range(6):
+        services.create_dataset(house.actor(), house.project, name=f"set-{number}")
+    with CaptureQueriesContext(connection) as many:
+        client.get(url(house))
+    assert len(many) <= len(few)
 
 
 def test_hostile_queries_are_harmless():
