@@ -37,16 +37,19 @@ def up(home: Home) -> None:
 def down(home: Home) -> None:
     """Stop every part, PostgreSQL last. Nothing is lost, and running work goes on after the next `up`."""
     if is_running(home):
-        state = read_json(home.state)
-        for name in ("guardian", "supervisor"):
-            if process := recorded_process(state.get("parents", {}).get(name, {})):
-                process.send(signal.SIGTERM)
-                break
+        entries = read_json(home.state).get("parents", {})
+        parents = [
+            process for name in ("guardian", "supervisor") if (process := recorded_process(entries.get(name, {})))
+        ]
+        for process in parents[:1]:
+            process.send(signal.SIGTERM)
         until = time.monotonic() + STOP_S
         while is_running(home):
             if time.monotonic() > until:
                 raise StartError(f"The stack did not stop within {STOP_S:.0f} s; see {home.log('parent')}.")
             time.sleep(0.1)
+        for process in parents:
+            _wait_gone(process, 5.0)
         print("AIFS is down.")
     else:
         print("AIFS was not running.")
