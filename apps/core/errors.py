@@ -31,8 +31,11 @@ __all__ = [
 
 
 def translate(text: str, data: dict[str, Any] | None = None) -> str:
-    """A marked text in the reader's language with its places filled. A place without data leaves the text as it is."""
+    """A marked text in the reader's language with its places filled. A place without data leaves the text as it is;
+    what fills `%(reason)s` is itself a marked text."""
     words = gettext(text) if text else ""
+    if data and data.get("reason") and isinstance(data["reason"], str):
+        data = {**data, "reason": gettext(data["reason"])}
     try:
         return words % data if data and "%(" in words else words
     except (KeyError, TypeError, ValueError):

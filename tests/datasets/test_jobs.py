@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
+from django.utils.translation import gettext
 
 from apps.core import artefact_types
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, translate
 from apps.core.models import Artefact, LineageEdge
 from apps.core.selectors import find_artefact
 from apps.core.storage import storage
@@ -98,3 +100,12 @@ def test_wrong_parameters_name_the_field(tmp_path: Path, kind: str, params: dict
     with pytest.raises(InvalidInput) as caught:
         submit_job(house.actor(), house.project, kind, params)
     assert caught.value.data["errors"][0]["field"] == field
+
+
+def test_why_an_import_failed_is_told_in_the_readers_language(tmp_path: Path):
+    error = run_import(tmp_path, b"{broken").last("error")
+    with translation.override("zh-hans"):
+        told = translate(error["message"], error["data"])
+        assert gettext("Malformed JSON") in told
+        assert "rows.jsonl" in told
+    assert "Malformed JSON" in translate(error["message"], error["data"])

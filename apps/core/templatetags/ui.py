@@ -12,6 +12,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.errors import translate
+
 register = template.Library()
 
 
@@ -71,13 +73,7 @@ def again(context: Context, name: str) -> str:
 @register.filter
 def marked(text: object, data: Mapping[str, Any] | None = None) -> str:
     """A text that `workers` marked, in the reader's language, with its data filled in."""
-    translated = gettext(str(text)) if text else ""
-    if not data:
-        return translated
-    try:
-        return translated % data
-    except (KeyError, TypeError, ValueError):
-        return translated
+    return translate(str(text or ""), dict(data) if data else None)
 
 
 @register.filter
