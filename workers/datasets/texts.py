@@ -6,11 +6,12 @@ from typing import Any
 from workers.datasets.base import Row
 
 CONVERSATIONS = {"messages": ("messages",), "preference": ("prompt", "chosen", "rejected")}
-QUESTIONS = ("system", "user", "tool")
+ASIDE = ("id", "extra")
+"""Columns beside the texts of a normal row; a table has none."""
 
 
 def texts(row: Row, form: str, part: str = "all") -> list[str]:
-    """Every text of a row. part: `all`, `question` (what is asked) or `answer`."""
+    """Every text of a row; of a table every value, written out. part: `all`, `question` (what is asked) or `answer`."""
     if form in CONVERSATIONS:
         return [
             turn["content"]
@@ -21,7 +22,9 @@ def texts(row: Row, form: str, part: str = "all") -> list[str]:
     if form == "choices":
         right = row["choices"][row["answer"]]
         return {"all": [row["question"], *row["choices"]], "question": [row["question"]], "answer": [right]}[part]
-    return [value for name, value in row.items() if isinstance(value, str) and name not in ("id", "extra")]
+    if form == "table":
+        return ["" if value is None else str(value) for value in row.values()]
+    return [value for name, value in row.items() if isinstance(value, str) and name not in ASIDE]
 
 
 def replace_texts(row: Row, form: str, change: Callable[[str], str]) -> Row:
@@ -32,7 +35,7 @@ def replace_texts(row: Row, form: str, change: Callable[[str], str]) -> Row:
             new[name] = [{**turn, "content": change(turn["content"])} for turn in value]
         elif form == "choices" and name == "choices":
             new[name] = [change(choice) for choice in value]
-        elif isinstance(value, str) and name not in ("id", "extra"):
+        elif isinstance(value, str) and (form == "table" or name not in ASIDE):
             new[name] = change(value)
     return row if new == row else new
 
@@ -50,7 +53,9 @@ def shown(row: Row, form: str, limit: int = 500) -> list[dict[str, Any]]:
         question = "\n".join([row["question"], *letters])
         parts = [{"label": "question", "text": question}, {"label": "answer", "text": chr(65 + row["answer"])}]
     else:
-        known = {name: value for name, value in row.items() if value is not None and name != "extra"}
+        known = {
+            name: value for name, value in row.items() if value is not None and (form == "table" or name != "extra")
+        }
         parts = [{"label": name, "text": str(value)} for name, value in known.items()]
     return [{"label": part["label"], "text": shortened(part["text"], limit)} for part in parts[:40]]
 

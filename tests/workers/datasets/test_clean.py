@@ -141,6 +141,12 @@ def test_conversations_are_cleaned_turn_by_turn(tmp_path: Path) -> None:
     assert outcome.report["steps"][1]["dropped"] == {"empty": 1}
 
 
+def test_rows_of_a_table_differ_by_their_numbers(tmp_path: Path) -> None:
+    text = "id,city,people\n1,Ningbo,9\n2,Ningbo,9\n2,Ningbo,10\n2,Ningbo,9\n"
+    outcome = run_clean(tmp_path / "b", run_import(tmp_path / "a", text.encode(), "cities.csv"))
+    assert [(row["row"], row["detail"]) for row in outcome.rows("dropped")] == [(4, "2")]
+
+
 def test_every_step_runs_on_every_form_with_its_defaults() -> None:
     turns = [{"role": "user", "content": "Hello ＡＩ"}, {"role": "assistant", "content": "Hello to you, too"}]
     answer = [{"role": "assistant", "content": "Hello"}]
