@@ -248,15 +248,19 @@ class Demo:
         raise AifsError(f"The gateway does not know {model}.", code="not_published")
 
     def urls(self) -> dict[str, str]:
-        """Where to look in the browser."""
+        """Where to look in the browser. Raises AifsError for an address that leads nowhere."""
         project = f"{self.access['url']}/p/{self.client.project}"
-        return {
+        pages = {
             "dashboard": f"{project}/",
+            "dataset": f"{project}/data/{self.dataset}/",
             "tuning run": f"{project}/jobs/{self.tune_job.id}/",
-            "dataset": f"{project}/data/{DATASET}/",
             "model": f"{project}/models/m/{TUNED}/",
             "deployment": f"{project}/models/deployments/{DEPLOYMENT}/",
             "prompt service": f"{project}/prompts/services/{PROMPT}/",
             "chat page": f"{project}/prompts/services/{PROMPT}/chat/",
-            "gateway": f"{self.client.gateway.url}/v1",
         }
+        for name, url in pages.items():
+            status = self.client.http.get(url).status_code  # 302: the way to the sign-in page
+            if status >= 400:
+                raise AifsError(f"The {name} page answers {status}: {url}", code="dead_link")
+        return pages | {"gateway": f"{self.client.gateway.url}/v1"}

@@ -9,12 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+LOG_WIDTH = 140
+"""Columns when the output goes to a file."""
+
 
 class Screen:
     """seconds: how long each step took, by its short name."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, markup=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console.width = LOG_WIDTH
         self.seconds: dict[str, float] = {}
         self._number = 0
 

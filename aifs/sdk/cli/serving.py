@@ -46,7 +46,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 def deploy(client: Client, arguments: argparse.Namespace, out: Output) -> None:
     params = pairs(arguments.param)
     if arguments.cards is not None:
-        params["accelerators"] = arguments.cards
+        params["resources"] = {"accelerators": arguments.cards}
     deployment = client.deployments.create(
         arguments.model,
         name=arguments.name,
