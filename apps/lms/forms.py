@@ -29,6 +29,13 @@ class DeploymentForm(forms.Form):
         initial=1,
         help_text=_("Instances that share the requests."),
     )
+    cpus = forms.IntegerField(
+        label=_("Cores"),
+        min_value=1,
+        max_value=4096,
+        initial=1,
+        help_text=_("Of each instance. More cores answer faster, and are taken from other work."),
+    )
     runtime = forms.ChoiceField(
         label=_("Runtime"), help_text=_("Automatic takes the fastest engine that serves this model exactly.")
     )

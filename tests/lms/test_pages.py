@@ -132,11 +132,12 @@ def test_deployment_form_deploys(house: House, version: ModelVersion) -> None:
     client = house.client("engineer")
     form = {
         "name": "second", "model": str(version.pk), "replicas": 1, "runtime": "auto", "cache_gib": "0.5",
-        "prefix_cache": "on",
+        "prefix_cache": "on", "cpus": 2,
     }  # fmt: skip
     answer = client.post(url(house, "deployment_create"), form)
     assert answer["Location"] == url(house, "deployment_detail", "second")
-    assert Deployment.objects.get(name="second").runtime_params == {"cache_gib": 0.5}
+    assert Deployment.objects.get(name="second").runtime_params == {"cache_gib": 0.5, "resources": {"cpus": 2}}
+    assert Job.objects.get(kind="lms.serve").resources["cpus"] == 2
     for change, words in [
         ({"name": "helper"}, "already has"),
         ({"name": "a b"}, "error"),

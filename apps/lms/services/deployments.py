@@ -32,8 +32,8 @@ OWN_PARAMS = {"model", "served_name", "runtime"}
 """Parameters of an instance that the deployment itself decides."""
 
 
-class _System(Actor):
-    """Starts instances in the name of who wanted the deployment, also after that person has left the project."""
+class System(Actor):
+    """Acts in the name of who wanted a deployment, also after that person has left the project; and for operators."""
 
     def _look_up(self, project: Project) -> frozenset[str]:
         return frozenset(RIGHTS)
@@ -209,7 +209,7 @@ def _start(deployment: Deployment) -> None:
     if version is None:
         raise InvalidInput(_("Choose a model to deploy."), field="model")
     job = submit_job(
-        _System(deployment.created_by),
+        System(deployment.created_by),
         deployment.project,
         "lms.serve",
         {**params, "model": str(version.pk), "served_name": deployment.name, "runtime": deployment.runtime},
@@ -225,7 +225,9 @@ def _fits(instance: Instance, deployment: Deployment) -> bool:
     """It runs the model and the settings that are wanted now."""
     job = instance.job
     given = {name: value for name, value in deployment.runtime_params.items() if name != "resources"}
+    resources = deployment.runtime_params.get("resources") or {}
     same = all(job.params.get(name) == value for name, value in given.items())
+    same = same and all(job.resources.get(name) == value for name, value in resources.items())
     return (
         same
         and instance.model_version_id == deployment.model_version_id

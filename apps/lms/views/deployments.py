@@ -33,10 +33,11 @@ def deployment_create(request: HttpRequest, project: Project) -> HttpResponse:
     params = ParamsForm("lms.serve", project, request.POST or None, actor=actor, exclude=tuple(OWN_PARAMS))
     if request.method == "POST" and form.is_valid() and params.is_valid():
         wanted = form.cleaned_data
-        version = wanted.pop("model")
+        version, resources = wanted.pop("model"), {"cpus": wanted.pop("cpus")}
+        given = params.params(resources=resources)
         try:
             deployment = services.create_deployment(
-                actor, project, model_version=version, runtime_params=params.params(), **wanted
+                actor, project, model_version=version, runtime_params=given, **wanted
             )
         except AifsError as error:
             add_error(form, error)

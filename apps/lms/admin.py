@@ -1,0 +1,104 @@
+"""The operators' desk for models, deployments, usage and feedback."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+
+from apps.core.errors import AifsError
+from apps.lms import selectors
+from apps.lms.models import Deployment, Evaluation, Feedback, Model, ModelVersion, Usage
+from apps.lms.services.deployments import System, start_deployment, stop_deployment
+
+
+class Looking(ModelAdmin):
+    """Rows that operators read: they are written by services alone."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Model)
+class ModelStoreAdmin(Looking):
+    list_display = ("name", "project", "licence", "created_by", "created_at")
+    list_filter = ("project",)
+    search_fields = ("name", "description")
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(Looking):
+    list_display = ("__str__", "family", "format", "parameters", "dtype", "context_length", "created_at")
+    list_filter = ("family", "format")
+    search_fields = ("model__name",)
+
+
+@admin.register(Evaluation)
+class EvaluationAdmin(Looking):
+    list_display = ("model_version", "suite", "mean", "loss", "created_at")
+    list_filter = ("suite",)
+    search_fields = ("model_version__model__name",)
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(Looking):
+    list_display = ("name", "project", "state", "model_version", "runtime", "replicas", "created_at")
+    list_filter = ("wanted", "runtime", "project")
+    search_fields = ("name",)
+    exclude = ("external_key",)
+    actions: ClassVar = ["start", "stop"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
+        rows: QuerySet[Deployment] = super().get_queryset(request)
+        return rows.select_related("project", "model_version__model").prefetch_related("instances__job")
+
+    @admin.display(description=_("State"))
+    def state(self, deployment: Deployment) -> str:
+        return str(selectors.state_of(deployment).label)
+
+    @admin.action(description=_("Start"))
+    def start(self, request: HttpRequest, deployments: QuerySet[Deployment]) -> None:
+        self._each(request, deployments, start_deployment)
+
+    @admin.action(description=_("Stop"))
+    def stop(self, request: HttpRequest, deployments: QuerySet[Deployment]) -> None:
+        self._each(request, deployments, stop_deployment)
+
+    def _each(self, request: HttpRequest, deployments: QuerySet[Deployment], deed: Any) -> None:
+        for deployment in deployments:
+            try:
+                deed(System(request.user), deployment)
+            except AifsError as error:
+                messages.error(request, f"{deployment}: {error}")
+
+
+@admin.register(Usage)
+class UsageAdmin(Looking):
+    list_display = (
+        "response_id",
+        "project",
+        "model",
+        "prompt_tokens",
+        "cached_tokens",
+        "completion_tokens",
+        "status",
+        "at",
+    )
+    list_filter = ("status", "project")
+    search_fields = ("response_id", "model")
+    date_hierarchy = "at"
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(Looking):
+    list_display = ("response_id", "project", "score", "comment", "created_at")
+    list_filter = ("project",)
+    search_fields = ("response_id", "comment")
