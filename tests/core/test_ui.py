@@ -1,6 +1,8 @@
 """How values look on a page."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.template import Context, Template
@@ -38,6 +40,14 @@ def test_compact(value: float | None, text: str) -> None:
 def test_percent_and_fixed() -> None:
     assert ui.percent(0.5) == "50.0 %"
     assert ui.percent(None) == ui.fixed(None) == "—"
+
+
+@pytest.mark.parametrize("filter", [ui.duration, ui.size, ui.compact, ui.percent, ui.fixed])
+def test_what_a_template_does_not_find_is_a_dash(filter: Callable[[Any], str]) -> None:
+    assert filter("") == filter(None) == "—"
+
+
+def test_fixed_rounds() -> None:
     assert ui.fixed(1.23456) == "1.235"
 
 
