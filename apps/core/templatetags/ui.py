@@ -143,7 +143,11 @@ def compact(value: float | None) -> str:
 @register.filter
 def percent(value: float | None, digits: int = 1) -> str:
     """A share between 0 and 1 as a percentage."""
-    return "—" if value is None or value == "" else f"{number_format(round(float(value) * 100, digits), decimal_pos=digits)} %"
+    return (
+        "—"
+        if value is None or value == ""
+        else f"{number_format(round(float(value) * 100, digits), decimal_pos=digits)} %"
+    )
 
 
 @register.filter
