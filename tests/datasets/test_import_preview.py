@@ -84,10 +84,10 @@ def test_a_50_mb_row_is_looked_at_within_bounds(tmp_path: Path):
 
 
 def test_a_file_that_takes_too_long_is_cut_off(tmp_path: Path, monkeypatch):
-    pool = previews.Pool("workers.datasets.preview:preview", size=1, cpu_s=0.02, wall_s=20, memory_mib=2048)
+    pool = previews.Pool("workers.datasets.preview:preview", size=1, cpu_s=0.01, wall_s=20, memory_mib=2048)
     monkeypatch.setattr(previews, "FILES", pool)
     house = make_house()
-    upload = make_upload(house, tmp_path, as_lines(ROWS * 2000))
+    upload = make_upload(house, tmp_path, b'{"text": "' + b"x" * (30 << 20) + b'"}\n' + as_lines(ROWS))
     page = house.client().post(url(house), {"source": str(upload.pk)}, headers=HTMX).content.decode()
     pool.close()
     assert "stopped" in page
