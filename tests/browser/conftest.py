@@ -89,7 +89,7 @@ def signed_in(stack: Stack, browser: Browser, tmp_path_factory: pytest.TempPathF
 def sign_in(page: Page, stack: Stack) -> None:
     access = stack.access
     page.goto(access["url"] + "/")
-    page.get_by_label("E-mail").fill(access["username"])
+    page.get_by_label("Email").fill(access["username"])
     page.get_by_label("Password", exact=True).fill(access["password"])
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(START_PAGE)

@@ -22,7 +22,7 @@ def test_sign_in_with_a_wrong_password_says_so(browser, stack: Stack) -> None:  
     context = browser.new_context(locale="en-US")
     page = context.new_page()
     page.goto(stack.access["url"])
-    page.get_by_label("E-mail").fill(stack.access["username"])
+    page.get_by_label("Email").fill(stack.access["username"])
     page.get_by_label("Password", exact=True).fill("not the password")
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("[role=alert]")).to_be_visible()
