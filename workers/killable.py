@@ -241,7 +241,7 @@ def _answer(function: Any, payload: Any) -> dict[str, Any]:
     except (MemoryError, RecursionError):
         limit = errors.LimitReached(_("It took too much memory and was stopped."), code="cut_off")
         return {"kind": "LimitReached", "error": limit.as_event()}
-    except Exception:  # noqa: BLE001 – told to the parent, which raises it there
+    except Exception:
         return {"bug": traceback.format_exc()}
 
 
