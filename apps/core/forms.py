@@ -24,7 +24,7 @@ RIGHT_LABELS = {
 
 RIGHT_WORDS = {
     "view": _("View"),
-    "label": _("Label"),
+    "label": _("Labeling"),
     "run_simple": _("Simple jobs"),
     "run": _("All jobs"),
     "deploy": _("Deploy"),
