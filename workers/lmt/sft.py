@@ -7,7 +7,7 @@ from workers import kinds
 from workers.io import RunIO
 from workers.kinds import Resources
 from workers.lms.chat import ensure_template
-from workers.lms.loading import compute_dtype, load_model, load_tokenizer, set_up
+from workers.lms.loading import load_model, load_tokenizer, set_up
 from workers.lms.loss import answer_loss
 from workers.lms.model_folder import read_facts, refuse_unsafe
 from workers.lmt import data
@@ -47,12 +47,19 @@ def run(params: Params, io: RunIO) -> dict[str, Any]:
     if trained.step < trained.steps:
         return {}  # stopped: the checkpoint is written, a later attempt goes on
     io.progress(trained.steps, trained.steps, _("Saving"))
-    result = results.keep(params, io, trained.model, tokenizer, base)
-    after = None
-    if prepared.held_out:
-        io.progress(trained.steps, trained.steps, _("Measuring after"))
-        after = answer_loss(result.to(compute_dtype()), prepared.held_out)
-        io.metric(trained.steps, {"eval_loss": after})
-    numbers = {"loss": trained.loss, "loss_before": trained.loss_before, "loss_after": after, "steps": trained.steps}
+    results.keep(params, io, trained.model, tokenizer, base)
+    numbers: dict[str, Any] = {"loss": trained.loss, "loss_before": trained.loss_before, "steps": trained.steps}
+    del trained, model  # their memory is needed for the measuring
+    numbers["loss_after"] = measure(io, prepared, numbers["steps"])
     io.artefact("model", "model_version", io.output("model"), **read_facts(io.output("model")).meta(), **numbers)
     return {**numbers, "rows": asdict(prepared.report)}
+
+
+def measure(io: RunIO, prepared: data.Prepared, step: int) -> float | None:
+    """Held-out loss of the result as anybody will load it from its files, rounding of the saved numbers included."""
+    if not prepared.held_out:
+        return None
+    io.progress(step, step, _("Measuring after"))
+    loss = answer_loss(load_model(io.output("model")), prepared.held_out)
+    io.metric(step, {"eval_loss": loss})
+    return loss

@@ -11,20 +11,14 @@ from workers.lms.model_folder import Facts, read_facts
 from workers.lmt.base import TuningParams
 
 
-def keep(
-    params: TuningParams, io: RunIO, trained: Any, tokenizer: PreTrainedTokenizerBase, base: Facts
-) -> PreTrainedModel:
-    """Save output `model`, and `adapter` when there is one. Returns the model exactly as it was saved.
-
-    The caller announces `model` once it has measured it.
-    """
+def keep(params: TuningParams, io: RunIO, trained: Any, tokenizer: PreTrainedTokenizerBase, base: Facts) -> None:
+    """Save output `model`, and `adapter` when there is one. The caller announces `model` once it has measured it."""
     model: PreTrainedModel = _merge(params, io, trained, tokenizer) if isinstance(trained, PeftModel) else trained
     # Training switches the cache off in the config; the result gets what the base had.
     model.config.use_cache = getattr(AutoConfig.from_pretrained(io.input("model")), "use_cache", True)
     model.to(dtype=getattr(torch, base.dtype if params.save_dtype == "auto" else params.save_dtype))  # type: ignore[call-overload]
     model.save_pretrained(io.output("model"))
     tokenizer.save_pretrained(io.output("model"))
-    return model
 
 
 def _merge(params: TuningParams, io: RunIO, trained: PeftModel, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
