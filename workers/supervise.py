@@ -1,7 +1,9 @@
-"""`python -m workers.supervise RUN_DIR LEASE_S GRACE_S [LAUNCH]`: parent of one running child, and of everything it
-starts.
+"""`python -m workers.supervise < ORDER`: parent of one running child, and of everything it starts.
 
-Standard library only, and little of it: this process is started for every run and must be there at once.
+Standard library only, and little of it: every run waits for this process. An agent starts one ahead and orders later.
+
+The order is one line of JSON: `directory` (the run's), `launch`, `lease_s`, `grace_s`, `environment` (the child's).
+After it come the secrets as one JSON object; the child gets them on a descriptor named in AIFS_SECRETS_FD.
 
 - Takes the run directory for itself (it is used at most once, by the launch that its file `launch` names), writes
   `supervisor.json`, starts the child in a session of its own with its output in `output.log`, and writes `exit.json`
@@ -11,8 +13,6 @@ Standard library only, and little of it: this process is started for every run a
 - The agent touches the file `lease`. One lease after its last touch everything is killed: another node may have the
   job.
 - Memory is limited by sampling RSS, because RLIMIT_AS breaks CUDA.
-
-Standard input carries the secrets as one JSON object; the child gets them on a descriptor named in AIFS_SECRETS_FD.
 """
 
 import ctypes
@@ -36,14 +36,21 @@ ALREADY_USED = 3
 libc = ctypes.CDLL(None)
 
 
-def main(argv: list[str]) -> int:
-    directory, lease_s, grace_s = Path(argv[1]).resolve(), float(argv[2]), float(argv[3])
-    lock = os.open(directory / "supervisor.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def main() -> int:
+    order = json.loads(sys.stdin.buffer.readline() or b"{}")
+    if not order:
+        return 0  # a spare whose agent has ended
+    directory = Path(order["directory"])
+    os.chdir(directory)
+    with open("supervisor.log", "ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    lock = os.open("supervisor.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return ALREADY_USED
-    if (directory / "supervisor.json").exists() or (len(argv) > 4 and read_text(directory / "launch") != argv[4]):
+    if os.path.exists("supervisor.json") or read_text(directory / "launch") != order["launch"]:
         return ALREADY_USED
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -51,13 +58,14 @@ def main(argv: list[str]) -> int:
     secrets = sys.stdin.buffer.read()
     spec = json.loads((directory / "spec.json").read_text())
     write_json(directory / "supervisor.json", identity(os.getpid()))
-    return Supervisor(directory, spec, lease_s, grace_s).run(secrets)
+    return Supervisor(directory, spec, order).run(secrets)
 
 
 class Supervisor:
-    def __init__(self, directory: Path, spec: dict[str, Any], lease_s: float, grace_s: float) -> None:
+    def __init__(self, directory: Path, spec: dict[str, Any], order: dict[str, Any]) -> None:
         self.dir = directory
-        self.lease_s, self.grace_s = lease_s, grace_s
+        self.environment: dict[str, str] = order["environment"]
+        self.lease_s, self.grace_s = float(order["lease_s"]), float(order["grace_s"])
         self.memory_mib = int(spec.get("memory_mib") or 0)
         self.timeout_s = float(spec.get("timeout_s") or 0)
         self.child = 0
@@ -72,7 +80,7 @@ class Supervisor:
 
     def run(self, secrets: bytes) -> int:
         started = time.monotonic()
-        self.child = start_child(self.dir, secrets)
+        self.child = start_child(self.dir, self.environment, secrets)
         while self.status is None:
             received = signal.sigtimedwait(SIGNALS, SAMPLE_S)
             if received and received.si_signo in (signal.SIGTERM, signal.SIGINT):
@@ -169,7 +177,7 @@ class Supervisor:
         )
 
 
-def start_child(directory: Path, secrets: bytes) -> int:
+def start_child(directory: Path, environment: dict[str, str], secrets: bytes) -> int:
     """Fork and become `python -m workers spec.json`. This process has one thread, so forking is safe."""
     readable, writable = os.pipe()
     parent = os.getpid()
@@ -192,7 +200,7 @@ def start_child(directory: Path, secrets: bytes) -> int:
             os.dup2(source, target)
         prefer_to_be_killed()
         os.chdir(directory)
-        environment = {**os.environ, "AIFS_SECRETS_FD": str(readable)}
+        environment = {**environment, "AIFS_SECRETS_FD": str(readable)}
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         arguments = [sys.executable, "-m", "workers", str(directory / "spec.json"), "--in-place"]
@@ -303,14 +311,11 @@ def size(path: Path) -> int:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Whole or not at all: a temporary name, fsync, rename."""
+    """Whole or not at all. Without fsync: after a power cut no process of the run is left to be found either."""
     temporary = path.with_suffix(".tmp")
-    with open(temporary, "w") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
+    temporary.write_text(json.dumps(value))
     os.replace(temporary, path)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(main())

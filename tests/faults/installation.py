@@ -40,6 +40,13 @@ CONTROL = [
 ]
 
 
+def folder_of(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
+
+
 class Installation:
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -98,7 +105,9 @@ class Installation:
     def run_processes(self) -> list[int]:
         """Every process of any run of this installation: supervisors, children, grandchildren."""
         pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-        return [pid for pid in pids if mark_of(pid).startswith(str(self.home))]
+        return [
+            pid for pid in pids if mark_of(pid).startswith(str(self.home)) or folder_of(pid).startswith(str(self.home))
+        ]
 
     # --- jobs
 

@@ -5,8 +5,9 @@ import signal
 import time
 
 import pytest
+from django.db import transaction
 
-from apps.gpucloud.models import Lease
+from apps.gpucloud.models import Job, Lease
 from apps.gpucloud.services import cancel_job
 from tests.faults.installation import GRACE_S
 from workers.supervise import stat_fields
@@ -59,6 +60,29 @@ def test_a_frozen_agent_loses_its_run(installation):
     first, second = job.attempts.order_by("number")
     assert (first.state, second.state) == ("lost", "succeeded")
     installation.check_history()
+
+
+def test_an_agent_frozen_inside_a_transaction_holds_no_lock(installation):
+    """The database ends the session, else the job could never be taken back."""
+    installation.start_agent()
+    job = installation.submit(steps=2000, seconds_per_step=0.01)
+    attempt = installation.reached(job, 7)
+    agent = installation.processes["north"]
+    for _ in range(200):
+        agent.send_signal(signal.SIGSTOP)
+        if is_locked(job):
+            break
+        agent.send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+    installation.until(lambda: job.attempts.filter(pk=attempt.pk, state="lost").exists(), 30, "the loss")
+    agent.kill()
+    cancel_job(installation.house.actor("engineer"), job)
+    assert installation.ended(job).state == "cancelled"
+
+
+def is_locked(job: Job) -> bool:
+    with transaction.atomic():
+        return not Job.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=job.pk).exists()
 
 
 def test_a_frozen_supervisor_is_ended_by_the_agent(installation):

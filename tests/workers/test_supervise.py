@@ -39,7 +39,7 @@ def directory(tmp_path):
     return run
 
 
-def start(directory, do, *, lease_s=30.0, grace_s=1.0, secrets=b"", launch=None, **limits):
+def start(directory, do, *, lease_s=30.0, grace_s=1.0, secrets=b"", launch="mine", **limits):
     """Start a supervisor of a child that executes `do`; the toy kind is put into the package by a site hook."""
     hook = directory.parent / "extra" / "sitecustomize.py"
     hook.write_text(f"import workers, sys\nworkers.__path__.append({str(directory.parent / 'extra' / 'workers')!r})\n")
@@ -50,11 +50,19 @@ def start(directory, do, *, lease_s=30.0, grace_s=1.0, secrets=b"", launch=None,
     spec = {"job": "j", "kind": "toy.run", "params": {"do": do}, **limits}
     (directory / "spec.json").write_text(json.dumps(spec))
     (directory / "lease").touch()
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{directory.parent / 'extra'}"}
-    command = [sys.executable, "-m", "workers.supervise", str(directory), str(lease_s), str(grace_s)]
-    command += [launch] if launch else []
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True, cwd=directory)
-    process.stdin.write(secrets)
+    (directory / "launch").write_text("mine")
+    paths = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{directory.parent / 'extra'}"}
+    order = {
+        "directory": str(directory),
+        "launch": launch,
+        "lease_s": lease_s,
+        "grace_s": grace_s,
+        "environment": paths,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-S", "-m", "workers.supervise"], env=paths, stdin=subprocess.PIPE, start_new_session=True
+    )
+    process.stdin.write(json.dumps(order).encode() + b"\n" + secrets)
     process.stdin.close()
     return process
 
@@ -169,8 +177,15 @@ def test_a_run_directory_is_used_once(directory):
     exit_of(directory, start(directory, "pass"))
     assert start(directory, "pass").wait(20) == supervise.ALREADY_USED
     (directory / "supervisor.json").unlink()
-    (directory / "launch").write_text("another")
-    assert start(directory, "pass", launch="mine").wait(20) == supervise.ALREADY_USED
+    assert start(directory, "pass", launch="another").wait(20) == supervise.ALREADY_USED
+
+
+def test_a_spare_ends_with_its_agent():
+    spare = subprocess.Popen(
+        [sys.executable, "-S", "-m", "workers.supervise"], env={"PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE
+    )
+    spare.stdin.close()
+    assert spare.wait(20) == 0
 
 
 def test_identity_tells_a_process_from_a_later_one():

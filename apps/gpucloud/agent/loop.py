@@ -20,6 +20,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils.translation import gettext_noop as _
 
 from apps.core.readiness import announce_ready
+from apps.core.selectors import as_uuid
 from apps.gpucloud.agent import cleaning, machine, processes
 from apps.gpucloud.agent.run import FORCE_AFTER_S, Run
 from apps.gpucloud.models import Attempt, AttemptState, NodeState
@@ -45,6 +46,8 @@ class Agent:
         self.runs: dict[uuid.UUID, Run] = {}
         self.errors: dict[uuid.UUID, int] = {}
         self.transfers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="transfer")
+        self.supervisors = processes.Supervisors()
+        self.rung: set[uuid.UUID] = set()
         self.devices = self.transfers.submit(machine.devices)
         self.next_beat = self.next_devices = 0.0
         self.next_cleaning = time.monotonic() + CLEAN_EVERY_S / 60
@@ -77,6 +80,7 @@ class Agent:
             with contextlib.suppress(OperationalError, InterfaceError):
                 if self.node_id and not self.handed_over:
                     nodes.leave(self.node_id, self.id)
+            self.supervisors.end()
             self.transfers.shutdown(wait=False, cancel_futures=True)
 
     # --- one turn
@@ -94,12 +98,16 @@ class Agent:
             connection.close()
 
     def _speak(self) -> None:
+        if self.rung and self.node_id and self.stop_by is None:
+            self._answer_bell()
         if time.monotonic() >= self.next_beat:
             self._beat()
             self.next_beat = time.monotonic() + settings.AIFS_HEARTBEAT_S
         for run in list(self.runs.values()):
             self._tend(run)
         self.runs = {key: run for key, run in self.runs.items() if not run.done}
+        if self.stop_by is None and not any(run.is_eager for run in self.runs.values()):
+            self.supervisors.keep_spare()
 
     def _tend(self, run: Run) -> None:
         """One run's troubles are not its neighbours'."""
@@ -140,6 +148,16 @@ class Agent:
             for folder in cleaning.superfluous(self.runs_dir, settings.AIFS_RUN_DIR_DAYS):
                 self.transfers.submit(shutil.rmtree, folder, ignore_errors=True)
 
+    def _answer_bell(self) -> None:
+        """New attempts first and at once; a bell for anything else makes the next heartbeat due."""
+        known = {key for key in self.rung if key in self.runs}
+        new = Attempt.objects.filter(pk__in=self.rung - known, node_id=self.node_id, state=AttemptState.ASSIGNED)
+        for row in new.select_related("job"):
+            self._take_or_refuse(row.pk, row)
+        if known:
+            self.next_beat = 0.0
+        self.rung.clear()
+
     def _look_around(self, *, draining: bool) -> None:
         """What the database wants of this node: new attempts, ends, and attempts that an earlier agent held."""
         if self.node_id is None:
@@ -174,14 +192,14 @@ class Agent:
     def _take(self, key: uuid.UUID, row: Attempt) -> None:
         directory = self.runs_dir / str(row.job_id) / str(row.number)
         if row.state in HELD:
-            run = Run(attempts.describe(row.job, row), Path(row.run_dir), self.transfers)
+            run = Run(attempts.describe(row.job, row), Path(row.run_dir), self.transfers, self.supervisors)
             log.info("adopting attempt %s", key)
             run.adopt(row)
         else:
             claim = attempts.claim_attempt(key, row.node_id, str(directory))
             if claim is None:
                 return
-            run = Run(claim, directory, self.transfers)
+            run = Run(claim, directory, self.transfers, self.supervisors)
             run.begin()
         self.runs[key] = run
         if row.job.cancel_requested_at:
@@ -206,10 +224,17 @@ class Agent:
         if self.away_since is not None:
             pause = BUSY_TURN_S
         with contextlib.suppress(queue.Empty):
-            agent_inbox.get(timeout=pause)
+            self._hear(agent_inbox.get(timeout=pause))
             while True:
-                self.next_beat = 0.0
-                agent_inbox.get_nowait()
+                self._hear(agent_inbox.get_nowait())
+
+    def _hear(self, attempt_id: str) -> None:
+        """An empty bell is a signal's: look around at once."""
+        known = as_uuid(attempt_id)
+        if known:
+            self.rung.add(known)
+        else:
+            self.next_beat = 0.0
 
     def _is_over(self) -> bool:
         if self.handed_over:

@@ -74,24 +74,49 @@ def new_launch(directory: Path) -> str | None:
     return launch
 
 
-def start_supervisor(
-    directory: Path, spec: Spec, launch: str, run_secrets: dict[str, str]
-) -> "subprocess.Popen[bytes]":
-    """In a session of its own, so that it outlives the agent. Call from the main thread."""
-    with open(directory / "supervisor.log", "ab") as output:
-        process = subprocess.Popen(
-            [
-                sys.executable, "-S", "-m", "workers.supervise", str(directory),
-                str(settings.AIFS_LEASE_S), str(settings.AIFS_STOP_GRACE_S), launch,
-            ],
-            stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=directory,
-            env=child_environment(spec, directory), start_new_session=True,
-        )  # fmt: skip
-    assert process.stdin is not None  # noqa: S101 - for the type checker
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(run_secrets).encode())
-        process.stdin.close()
-    return process
+class Supervisors:
+    """Starts supervisors, one ahead of need: a job then waits for no interpreter. For the main thread only."""
+
+    def __init__(self) -> None:
+        self.spare: subprocess.Popen[bytes] | None = None
+
+    def keep_spare(self) -> None:
+        if self.spare is None or self.spare.poll() is not None:
+            self.spare = self._start()
+
+    def launch(self, directory: Path, spec: Spec, launch: str, secrets: dict[str, str]) -> "subprocess.Popen[bytes]":
+        """Hand a run to a supervisor."""
+        order = {
+            "directory": str(directory),
+            "launch": launch,
+            "lease_s": settings.AIFS_LEASE_S,
+            "grace_s": settings.AIFS_STOP_GRACE_S,
+            "environment": child_environment(spec, directory),
+        }
+        self.keep_spare()
+        process, self.spare = self.spare, None
+        assert process is not None and process.stdin is not None  # noqa: S101 - for the type checker
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(order).encode() + b"\n" + json.dumps(secrets).encode())
+            process.stdin.close()
+        return process
+
+    def end(self) -> None:
+        """Let the spare go."""
+        if self.spare is not None and self.spare.stdin is not None:
+            self.spare.stdin.close()
+            self.spare.wait(5)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        """In a session of its own, so that it outlives the agent; with nothing of the agent's environment."""
+        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return subprocess.Popen(
+            [sys.executable, "-S", "-m", "workers.supervise"],
+            stdin=subprocess.PIPE,
+            cwd=settings.BASE_DIR,
+            env={**kept, "PYTHONPATH": str(settings.BASE_DIR)},
+            start_new_session=True,
+        )
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

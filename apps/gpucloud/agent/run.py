@@ -43,8 +43,9 @@ DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class Run:
-    def __init__(self, claim: Claim, directory: Path, transfers: Executor) -> None:
-        self.claim, self.dir, self.transfers = claim, directory, transfers
+    def __init__(self, claim: Claim, directory: Path, transfers: Executor, supervisors: processes.Supervisors) -> None:
+        self.claim, self.dir = claim, directory
+        self.transfers, self.supervisors = transfers, supervisors
         self.events, self.output = Tail(directory / "events.jsonl"), Tail(directory / "output.log")
         self.prepared: Future[Prepared] | None = None
         self.launch: str | None = None
@@ -150,7 +151,7 @@ class Run:
         self.claim.spec.write(self.dir / "spec.json")
         (self.dir / "lease").touch()
         assert self.launch is not None  # noqa: S101 - for the type checker
-        self.process = processes.start_supervisor(self.dir, self.claim.spec, self.launch, self.claim.secrets)
+        self.process = self.supervisors.launch(self.dir, self.claim.spec, self.launch, self.claim.secrets)
         self.launched, self.news_at = True, time.monotonic()
         self._tell_started()
 
