@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import pkgutil
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ def main() -> int:
     chosen = parser.parse_args().names or names()
     if unknown := sorted(set(chosen) - set(names())):
         parser.error(f"no measurement is called {', '.join(unknown)}; known are {', '.join(names())}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stack which runs here is stopped first
     folder = Home().path / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     missed = []
