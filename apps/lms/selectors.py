@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Avg, Count, Max, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext_noop as _
 
 from apps.core.access import Actor
@@ -196,6 +198,17 @@ def get_deployment(actor: Actor, project: Project, ref: str | UUID) -> Deploymen
     if deployment is None:
         raise NotFound(_("This project has no deployment called “%(name)s”."), name=str(ref))
     return deployment
+
+
+def proposal(actor: Actor, project: Project, model: str) -> dict[str, Any]:
+    """What a new deployment of a model version may be called: as the model, with a number when that is taken."""
+    version = list_versions(actor).filter(model__project=project, pk=as_uuid(model)).first() if as_uuid(model) else None
+    if version is None:
+        return {}
+    taken = set(Deployment.objects.filter(project=project).values_list("name", flat=True))
+    name = slugify(version.model.name)[:70] or "model"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return {"model": version.pk, "name": next(candidate for candidate in names if candidate not in taken)}
 
 
 def live(deployment: Deployment) -> list[Instance]:

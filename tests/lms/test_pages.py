@@ -149,6 +149,14 @@ def test_deployment_form_deploys(house: House, version: ModelVersion) -> None:
     assert house.client("expert").post(url(house, "deployment_create"), form).status_code == 403
 
 
+def test_deployment_form_proposes_the_name_of_the_model(house: House, version: ModelVersion) -> None:
+    address = url(house, "deployment_create") + f"?model={version.pk}"
+    assert 'value="tuned"' in house.client().get(address).content.decode()
+    Deployment.objects.create(project=house.project, name="tuned", model_version=version)
+    assert 'value="tuned-2"' in house.client().get(address).content.decode()
+    assert house.client().get(url(house, "deployment_create") + "?model=x%00y").status_code == 200
+
+
 def test_deployment_page_changes_and_ends_it(house: House, version: ModelVersion) -> None:
     client = house.client("engineer")
     page = client.get(url(house, "deployment_detail", "helper")).content.decode()

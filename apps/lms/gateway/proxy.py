@@ -151,7 +151,6 @@ class Proxy:
             raise _refused(response.status, raw)
         answer = _object(raw)
         bill.count(answer.get("usage"))
-        bill.ttft_ms = round((time.monotonic() - bill.started) * 1000, 2)
         answer |= {"id": bill.response_id, "model": bill.model}
         bill.status = 200
         await request.answer_json(200, answer)

@@ -27,9 +27,8 @@ def deployment_list(request: HttpRequest, project: Project) -> HttpResponse:
 def deployment_create(request: HttpRequest, project: Project) -> HttpResponse:
     """Simple: name, model, replicas. Expert: every parameter of the instances. `?model=` chooses the version."""
     actor = request.actor  # type: ignore[attr-defined]
-    form = DeploymentForm(
-        request.POST or None, actor=actor, project=project, initial={"model": request.GET.get("model")}
-    )
+    initial = selectors.proposal(actor, project, request.GET.get("model", ""))
+    form = DeploymentForm(request.POST or None, actor=actor, project=project, initial=initial)
     params = ParamsForm("lms.serve", project, request.POST or None, actor=actor, exclude=tuple(OWN_PARAMS))
     if request.method == "POST" and form.is_valid() and params.is_valid():
         wanted = form.cleaned_data
