@@ -20,7 +20,7 @@ from apps.core.paramforms import ParamsForm
 from apps.core.selectors import as_uuid
 from apps.gpucloud import selectors, services, shown
 from apps.gpucloud.forms import JobFilterForm
-from apps.gpucloud.models import Job
+from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.jobs import get_kind
 from workers.kinds import kinds
 
@@ -99,6 +99,7 @@ def job_detail(request: HttpRequest, project: Project, job: UUID) -> HttpRespons
         ],
         "active": row.state in Job.ACTIVE,
         "can_run": request.actor.may("run_simple", project),  # type: ignore[attr-defined]
+        "result": next(iter(_outputs(row)), None) if row.state == JobState.SUCCEEDED else None,
         **TAB_CONTEXT[tab](row),
     }
     return render(request, "gpucloud/job_detail.html", context)
@@ -127,12 +128,16 @@ def _files(job: Job) -> dict[str, Any]:
         }
         for row in job.inputs.select_related("artefact__project")
     ]
+    return {"inputs": inputs, "outputs": _outputs(job)}
+
+
+def _outputs(job: Job) -> list[dict[str, Any]]:
+    """What it made, the main thing first, each with its address."""
     made = Artefact.objects.filter(project_id=job.project_id, job_id=job.pk).select_related("project").order_by("id")
-    outputs = [
+    return [
         {"artefact": artefact, "url": artefact_types.url(artefact), "type": artefact_types.label(artefact.type)}
         for artefact in made
     ]
-    return {"inputs": inputs, "outputs": outputs}
 
 
 def _spec(job: Job) -> dict[str, Any]:

@@ -94,7 +94,13 @@ class LiveJob extends HTMLElement {
       setIcon(badge.querySelector("svg"), picture);
       badge.querySelector("span:last-child")!.textContent = stateWord(state);
     }
-    if (changedPhase && this.dataset.reload !== undefined) setTimeout(() => location.reload(), 400);
+    if (changedPhase && this.dataset.reload !== undefined) this.reloadSoon();
+  }
+
+  /** Unless the reader is already on the way to another page. */
+  private reloadSoon(): void {
+    const timer = setTimeout(() => location.reload(), 400);
+    addEventListener("beforeunload", () => clearTimeout(timer), { once: true });
   }
 
   private setProgress(progress: Progress): void {

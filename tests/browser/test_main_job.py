@@ -40,8 +40,7 @@ def import_file(page: Page, path: Path) -> None:
     page.get_by_role("button", name="Import", exact=True).click()
     page.wait_for_url(re.compile(r"/jobs/"))
     wait_until_succeeded(page)
-    go(page, "Data")
-    page.get_by_role("link", name=DATASET).click()
+    page.get_by_role("link", name=f"Open {DATASET}:1").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(DATASET)
 
 

@@ -51,6 +51,18 @@ def test_outputs_are_linked(house, check, node):
     assert reverse("core:lineage_detail", args=[house.project.slug, "node_report", made]) in page
 
 
+def test_a_succeeded_job_leads_to_what_it_made(house, check, node):
+    job = check(name="looked at")
+    schedule()
+    claim = started(job)
+    assert house.client("viewer").get(url(job)).context["result"] is None
+    output = {"type": "node_report", "manifest": {}, "sha256": "", "size_bytes": 0, "meta": {}}
+    hand_to_finisher(claim, {"report": output}, {"code": 0})
+    assert finish_attempt(claim.attempt_id)
+    result = house.client("viewer").get(url(job)).context["result"]
+    assert str(result["artefact"].pk) == fresh(job).outputs["report"]["id"]
+
+
 def test_buttons_follow_state_and_role(house, check):
     job = check()
     assert url(job, "job_cancel") in house.client("expert").get(url(job)).content.decode()
