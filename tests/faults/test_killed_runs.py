@@ -135,4 +135,3 @@ def test_no_crash_loop(installation):
     installation.ended(job)
     assert (job.state, job.attempts.count(), job.reason["code"]) == ("failed", 2, "crashed")
     installation.check_history()
-
