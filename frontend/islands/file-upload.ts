@@ -33,6 +33,8 @@ class FileUpload extends HTMLElement {
     });
     for (const name of ["dragover", "dragleave", "drop"]) this.zone.addEventListener(name, (event) => this.onDrag(event as DragEvent));
     this.closest("form")?.addEventListener("submit", (event) => this.onSubmit(event), { capture: true });
+    const already = plain?.type === "file" ? plain.files?.[0] : undefined; // chosen before this script was here
+    if (already) void this.send(already);
   }
 
   disconnectedCallback(): void {

@@ -39,6 +39,10 @@ def overflow(page: Page) -> list[str]:
     return [f"wider than the window: {element}" for element in wider]
 
 
+ABORTED = ("htmx:sendAbort", "htmx:afterRequest")
+"""htmx notes down a question that a newer one has replaced (hx-sync); nothing is wrong then."""
+
+
 class Console:
     """Errors a page wrote, refusals of the content security policy included."""
 
@@ -48,6 +52,8 @@ class Console:
         page.on("pageerror", lambda error: self.lines.append(f"error: {error}"))
 
     def _hear(self, message: ConsoleMessage) -> None:
+        if message.text.startswith(ABORTED):
+            return
         if message.type == "error" or "Content Security Policy" in message.text:
             self.lines.append(f"console: {message.text}")
 
