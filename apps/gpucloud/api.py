@@ -144,6 +144,15 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
 
     # --- deeds
 
+    @extend_schema(request=serializers.JobUpdateSerializer, responses=serializers.JobDetailSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Rename it, or move it in the queue."""
+        job = self.get_object()
+        fields = serializers.JobUpdateSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        services.update_job(self.actor, job, **fields.validated_data)
+        return self.answer(job)
+
     @extend_schema(request=None, responses=serializers.JobDetailSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:

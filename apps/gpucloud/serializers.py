@@ -24,6 +24,13 @@ class JobSubmitSerializer(serializers.Serializer):
     max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=20, default=None, allow_null=True)
 
 
+class JobUpdateSerializer(serializers.Serializer):
+    """What may be changed of a job: its name, and its place in the queue."""
+
+    name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    priority = serializers.IntegerField(required=False)
+
+
 class JobCloneSerializer(serializers.Serializer):
     """What shall differ from the job that is cloned."""
 

@@ -10,6 +10,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection, connections
 
+from aifs.embedded.ports import free_port
+from aifs.embedded.redis import Redis
 from apps.core.models import Artefact
 from apps.gpucloud.models import Attempt, Job, Lease
 from apps.gpucloud.services import submit_job
@@ -59,6 +61,30 @@ def test_redis_forgets_everything(installation):
     for job in jobs:
         assert installation.ended(job).state == "succeeded"
     installation.check_history()
+
+
+def test_redis_is_killed_and_comes_back_empty(bare, tmp_path):
+    """Jobs submitted before, while it is away and after all end well; bells ring again by themselves."""
+    server = Redis(tmp_path / "redis", free_port(), "a-password-of-its-own", persistent=False)
+    server.start()
+    bare.environment["REDIS_URL"] = server.url
+    try:
+        bare.start_core()
+        bare.start_agent()
+        before = bare.submit(steps=60, seconds_per_step=0.1)
+        bare.reached(before, 3)
+        server.process.kill()
+        server.process.wait()
+        meanwhile = bare.submit(steps=2)
+        bare.until(lambda: meanwhile.attempts.exclude(exit_code=None).exists(), 40, "a run without a bell")
+        server.start()
+        after = bare.submit(steps=2)
+        for job in (before, meanwhile, after):
+            assert bare.ended(job).state == "succeeded"
+            assert job.attempts.count() == 1
+        bare.check_history()
+    finally:
+        server.stop()
 
 
 def test_two_agents_claim_one_attempt(transactional_db):

@@ -93,6 +93,23 @@ def test_cancel_retry_resume_and_their_wrong_states(house, check):
     assert post(client, f"jobs/{job.pk}/retry/").json()["state"] == "queued"
 
 
+def test_a_job_is_renamed_and_moved_in_the_queue(house, check):
+    job = check()
+
+    def patch(part, **body):
+        return house.api(part).patch(f"/api/v1/jobs/{job.pk}/", json.dumps(body), content_type="application/json")
+
+    answer = patch("engineer", name="better", priority=7, state="succeeded").json()
+    assert (answer["name"], answer["priority"], answer["state"]) == ("better", 7, "queued"), (
+        "only what may be changed is"
+    )
+    assert patch("engineer", priority=101).status_code == 400
+    assert patch("viewer", priority=1).status_code == 403
+    assert patch("stranger", priority=1).status_code == 404
+    Job.objects.filter(pk=job.pk).update(state="succeeded")
+    assert patch("engineer", priority=1).status_code == 409
+
+
 def test_clone_changes_what_is_named(house, check):
     job = check({"steps": 3, "report": False}, name="first")
     made = post(house.api("engineer"), f"jobs/{job.pk}/clone/", {"params": {"steps": 9}}).json()

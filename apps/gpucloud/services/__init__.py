@@ -8,6 +8,16 @@ from apps.gpucloud.services.jobs import (
     resume_job,
     retry_job,
     submit_job,
+    update_job,
 )
 
-__all__ = ["cancel_job", "clone_job", "reproduce_job", "request_cancel", "resume_job", "retry_job", "submit_job"]
+__all__ = [
+    "cancel_job",
+    "clone_job",
+    "reproduce_job",
+    "request_cancel",
+    "resume_job",
+    "retry_job",
+    "submit_job",
+    "update_job",
+]

@@ -60,9 +60,7 @@ def submit_job(
     stored, inputs = resolve_inputs(actor, project, definition, checked)
     handler.check(project, definition, checked, inputs)
     needs = check_resources(asdict(handler.resources(definition, checked, inputs)) | (resources or {}))
-    if not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
-        problem = f"Input should be between {-PRIORITY_MAX} and {PRIORITY_MAX}"
-        raise wrong_fields([{"field": "priority", "message": problem, "type": "range", "data": {}}])
+    check_priority(priority)
     is_service = definition.service if service is None else service
     with transaction.atomic():
         job = Job.objects.create(
@@ -86,6 +84,30 @@ def submit_job(
         record_audit(actor, "job.submit", job, kind=kind)
         wake_scheduler()
     return job
+
+
+def check_priority(priority: int) -> None:
+    """Raises InvalidInput."""
+    if not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
+        problem = f"Input should be between {-PRIORITY_MAX} and {PRIORITY_MAX}"
+        raise wrong_fields([{"field": "priority", "message": problem, "type": "range", "data": {}}])
+
+
+@transaction.atomic
+def update_job(actor: Actor, job: Job, *, name: str | None = None, priority: int | None = None) -> None:
+    """Rename a job, or move it in the queue. Raises Conflict when it has left the queue for good."""
+    require_right(actor, get_kind(job.kind), job.project)
+    locked = lock_job(job.pk)
+    if priority is not None:
+        check_priority(priority)
+        if locked.state not in Job.ACTIVE:
+            raise Conflict(_("This job has already ended."), job=str(job.pk))
+        locked.priority = priority
+    locked.name = locked.name if name is None else name[:200]
+    locked.save(update_fields=["name", "priority"])
+    record_audit(actor, "job.update", locked)
+    wake_scheduler()
+    job.refresh_from_db()
 
 
 def require_right(actor: Actor, kind: Kind, project: Project) -> None:
