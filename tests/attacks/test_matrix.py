@@ -66,7 +66,7 @@ def address(name: str, names: set[str], house: House) -> str:
     for stand_in in tries:
         try:
             return reverse(name, kwargs={name: stand_ins.get(name, stand_in) for name in names - {"format"}})
-        except Exception as error:  # noqa: BLE001 (the converter wants another type)
+        except Exception as error:
             last = error
     raise last
 
