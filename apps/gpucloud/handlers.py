@@ -41,6 +41,9 @@ class Handler:
         """
         return {}
 
+    def on_requeue(self, job: Job) -> None:
+        """Called in the transaction in which the job goes back into the queue: what it offered is gone for now."""
+
     def on_end(self, job: Job) -> None:
         """Called in the transaction in which the job ends, however it ends."""
 

@@ -46,6 +46,11 @@ class LmsHandler(Handler):
         if known:
             snapshot.rebuild()
 
+    def on_requeue(self, job: Job) -> None:
+        """The instance is gone until its next attempt is ready: nothing may be sent to it."""
+        if Instance.objects.filter(job=job).exists():
+            snapshot.rebuild()
+
     def on_end(self, job: Job) -> None:
         if Instance.objects.filter(job=job).update(stopped_at=Now()):
             snapshot.rebuild()

@@ -111,4 +111,6 @@ def requeue(job: Job, why: Reason, *, failed: bool, attempt: Attempt | None = No
     pause_s = RETRY_PAUSES_S[min(job.failures, len(RETRY_PAUSES_S)) - 1] if failed else 0
     not_before = timezone.now() + timedelta(seconds=pause_s) if pause_s else None
     change_state(job, JobState.QUEUED, why, failures=job.failures, not_before=not_before)
+    with contextlib.suppress(NotFound):
+        handler_for(job.kind).on_requeue(job)
     wake_scheduler()
