@@ -3,6 +3,7 @@
 import pytest
 from django.db.models.functions import Now
 
+from apps.gpucloud.jobs import GpucloudHandler
 from apps.gpucloud.models import Accelerator, Job, JobEvent, Lease, Node
 from apps.gpucloud.services.attempts import hand_to_finisher, renew_leases
 from apps.gpucloud.services.finishing import finish_attempt
@@ -163,6 +164,17 @@ def test_an_expired_lease_is_taken_back(check, node):
     assert not attempt.leases.filter(released_at__isnull=True).exists()
     again = fresh(job)
     assert (again.failures, again.attempt_count) == (1, 2), "the same tick places it again"
+
+
+def test_a_bug_in_one_handler_does_not_stop_the_others(check, node, monkeypatch):
+    sick, well = check(name="sick"), check(name="well")
+    schedule()
+    for job in (sick, well):
+        started(job)
+        expire(job.attempts.get())
+    monkeypatch.setattr(GpucloudHandler, "on_requeue", lambda _self, job: 1 / 0 if job.pk == sick.pk else None)
+    assert schedule().lost == 1
+    assert (fresh(sick).state, fresh(well).attempt_count) == ("running", 2)
 
 
 def test_an_attempt_nobody_took_is_no_failure(check, node):

@@ -99,7 +99,7 @@ class Agent:
 
     def _speak(self) -> None:
         if self.rung and self.node_id and self.stop_by is None:
-            self._answer_bell()
+            self._answer_bell(self.node_id)
         if time.monotonic() >= self.next_beat:
             self._beat()
             self.next_beat = time.monotonic() + settings.AIFS_HEARTBEAT_S
@@ -148,10 +148,10 @@ class Agent:
             for folder in cleaning.superfluous(self.runs_dir, settings.AIFS_RUN_DIR_DAYS):
                 self.transfers.submit(shutil.rmtree, folder, ignore_errors=True)
 
-    def _answer_bell(self) -> None:
+    def _answer_bell(self, node_id: uuid.UUID) -> None:
         """New attempts first and at once; a bell for anything else makes the next heartbeat due."""
         known = {key for key in self.rung if key in self.runs}
-        new = Attempt.objects.filter(pk__in=self.rung - known, node_id=self.node_id, state=AttemptState.ASSIGNED)
+        new = Attempt.objects.filter(pk__in=self.rung - known, node_id=node_id, state=AttemptState.ASSIGNED)
         for row in new.select_related("job"):
             self._take_or_refuse(row.pk, row)
         if known:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_noop as _
@@ -91,19 +91,27 @@ def expire_leases() -> int:
     ).values_list("attempt_id", flat=True)
     count = 0
     for attempt in Attempt.objects.filter(pk__in=list(expired)).select_related("node"):
-        job = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=attempt.job_id).first()
-        attempt.refresh_from_db(fields=["state"])
-        if job is None or attempt.state not in Attempt.ACTIVE or not _still_expired(attempt):
-            continue
-        why = reason(
-            "node_lost", _("Node %(node)s stopped answering; the job goes on elsewhere."), node=attempt.node.name
-        )
-        # An attempt that no agent ever took says nothing about the job.
-        failed = attempt.state != AttemptState.ASSIGNED
-        close_attempt(attempt, AttemptState.LOST, why)
-        requeue(job, why, failed=failed, attempt=attempt)
-        count += 1
+        try:
+            with transaction.atomic():
+                count += _take_back(attempt)
+        except DatabaseError:
+            raise
+        except Exception:  # a bug in one app's handler must not stop the scheduling of all others
+            log.exception("attempt %s could not be taken back", attempt.pk)
     return count
+
+
+def _take_back(attempt: Attempt) -> bool:
+    job = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=attempt.job_id).first()
+    attempt.refresh_from_db(fields=["state"])
+    if job is None or attempt.state not in Attempt.ACTIVE or not _still_expired(attempt):
+        return False
+    why = reason("node_lost", _("Node %(node)s stopped answering; the job goes on elsewhere."), node=attempt.node.name)
+    # An attempt that no agent ever took says nothing about the job.
+    failed = attempt.state != AttemptState.ASSIGNED
+    close_attempt(attempt, AttemptState.LOST, why)
+    requeue(job, why, failed=failed, attempt=attempt)
+    return True
 
 
 def _still_expired(attempt: Attempt) -> bool:

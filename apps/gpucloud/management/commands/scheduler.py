@@ -39,6 +39,9 @@ class Command(BaseCommand):
                 log.warning("the database is away: %s", str(error).strip())
                 connection.close()
                 time.sleep(0.5)
+            except Exception:  # a bug; the next tick may not meet it, and a dead scheduler would help nobody
+                log.exception("a tick failed")
+                time.sleep(TICK_EVERY_S)
 
     def _end(self, *_: object) -> None:
         self.running = False
