@@ -111,7 +111,8 @@ def test_second_turn_comes_from_the_cache(engine: Engine) -> None:
     first = ask(engine, prompt)
     second = ask(engine, [*prompt, *tokens(first)[:-1], 5, 6, 7])
     assert first[0].cached_tokens == 0
-    assert second[0].cached_tokens == 96 + 0 * len(second) or second[0].cached_tokens >= 96
+    assert second[0].cached_tokens is not None
+    assert second[0].cached_tokens >= 96
     assert tokens(ask(engine, prompt)) == tokens(first)
 
 
@@ -159,7 +160,7 @@ def test_cancelled_request_leaves_nothing_behind(engine: Engine) -> None:
     cancel()
     assert tokens(ask(engine, [5, 6, 7], max_tokens=2))
     assert (engine.load().running, engine.load().waiting) == (0, 0)
-    assert not seen[-1].finish or len(tokens(seen)) == 480
+    assert seen[-1].finish != "error"  # it may have ended by itself before it was cancelled
 
 
 def test_seed_repeats_an_answer(folder: Path, tmp_path: Path) -> None:
