@@ -83,8 +83,10 @@ def queue(project: Any, count: int) -> None:
 
 def ticks() -> list[float]:
     """Milliseconds of each tick; the first two, which also write down why each job waits, are left out."""
+    from apps.core.readiness import settle
     from apps.gpucloud.services.scheduling import Clock, tick
 
+    settle()  # as `manage.py scheduler` does
     clock, samples = Clock(), []
     for _turn in range(TICKS + 2):
         began = time.perf_counter()

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from apps.core.readiness import settle
 from apps.gpucloud.agent import bell
 from apps.gpucloud.agent.loop import Agent
 from apps.gpucloud.services.connections import use_direct_connection
@@ -29,4 +30,5 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, lambda *_: agent.stop())
         signal.signal(signal.SIGHUP, lambda *_: agent.hand_over())
         bell.listen(agent.name)
+        settle()
         agent.run()

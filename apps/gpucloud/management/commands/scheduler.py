@@ -9,7 +9,7 @@ import psycopg
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
-from apps.core.readiness import announce_ready
+from apps.core.readiness import announce_ready, settle
 from apps.gpucloud.services.connections import use_direct_connection
 from apps.gpucloud.services.scheduling import Clock, tick
 from apps.gpucloud.services.wakeups import SCHEDULER_CHANNEL, warm_up
@@ -32,6 +32,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, self._end)
         warm_up()
         clock = Clock()
+        settle()
         while self.running:
             try:
                 self._listen(clock)
