@@ -25,14 +25,15 @@ def test_main_job(browser: Browser, stack: Stack, world: World, tmp_path: Path) 
     deploy(page)
     chat(page)
     publish(page)
-    assert console.take() == []
+    wrong = console.take()
+    assert not wrong, "\n".join(wrong)
     context.close()
 
 
 def import_file(page: Page, path: Path) -> None:
     go(page, "Data")
     page.get_by_role("link", name="Import data").click()
-    page.locator("file-upload input[type=file]").set_input_files(path)
+    page.locator("file-upload .drop-zone input").set_input_files(path)
     expect(page.locator("file-upload")).to_contain_text("uploaded")
     expect(page.locator("#preview")).to_contain_text("What is 1 plus 1?")
     expect(page.locator("#preview")).to_contain_text("for the quarantine")
