@@ -69,20 +69,35 @@ def places(url: Url) -> list[Place]:
 
 
 def tests(url: Url) -> list[Place]:
-    """The test file that carries the name, else tests that use the name or, for the API, the path."""
+    """The test file that carries the name, else tests that use the name, the path, or the path's tail below a base
+    that the app's tests keep in a variable."""
     app, _, name = url.name.rpartition(":")
     named = [path for path in (ROOT / "tests").rglob(f"test_{name}.py") if not app or app in path.parts]
     if named:
         return [Place("test", _relative(path), 1, path.stem) for path in named]
-    found = _mentions("test", "tests", "*.py", rf"[\"']{url.name}[\"']")
-    if not found and url.route.startswith("api/"):
-        found = _mentions("test", "tests", "*.py", f"/{_as_used(url.route)}[\"'?]")
-    return found
+    inside = f"tests/{app or _app(url)}"
+    return (
+        _mentions("test", "tests", "*.py", rf"[\"']{url.name}[\"']")
+        or _mentions("test", "tests", "*.py", f"/{_as_used(url.route)}[\"'?]")
+        or _mentions("test", inside, "*.py", rf"[\"']{name}[\"']")
+        or _mentions("test", inside, "*.py", rf"[\"'/}}]{_tail(url.route)}/?[\"'?`]")
+    )
 
 
 def _as_used(route: str) -> str:
     """A regular expression for the path as a test writes it, values in braces or plain."""
     return re.sub(r"\(\?P<\w+>[^)]*\)|<[^>]*>", "[^/]+", route.replace("^", "").replace("$", "").replace("\\Z", ""))
+
+
+def _tail(route: str) -> str:
+    """The last word of a route: what is done (`cancel`), or the collection that is read."""
+    words = [word for word in _as_used(route).replace("[^/]+", "").split("/") if word]
+    return re.escape(words[-1]) if words else ""
+
+
+def _app(url: Url) -> str:
+    """The app that a view without a namespace lives in."""
+    return inspect.unwrap(getattr(url.view, "cls", None) or url.view).__module__.split(".")[1]
 
 
 def _mentions(what: str, folder: str, glob: str, pattern: str) -> list[Place]:

@@ -133,6 +133,12 @@ def _make_template(name: str, use_migrations: bool) -> None:
         session.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(fresh), sql.Identifier(name)))
 
 
+@pytest.fixture(autouse=True)
+def own_cache(settings: Any) -> None:
+    """Counters of one test (wrong keys, failed sign-ins) are none of the next one's business."""
+    settings.CACHES = {"default": settings.CACHES["default"] | {"KEY_PREFIX": secrets.token_hex(8)}}
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real data sets that are not part of the repository."""
