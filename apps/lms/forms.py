@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.access import Actor
@@ -44,7 +45,7 @@ class DeploymentForm(forms.Form):
         super().__init__(*args, **kwargs)
         versions = selectors.list_versions(actor).filter(model__project=project).exclude(format="adapter")
         self.fields["model"].queryset = versions  # type: ignore[attr-defined]
-        known = [(name, runtime.label) for name, runtime in runtimes.items()]
+        known = [(name, gettext(runtime.label)) for name, runtime in runtimes.items()]
         self.fields["runtime"].choices = [("auto", _("Automatic")), *known]  # type: ignore[attr-defined]
 
 
