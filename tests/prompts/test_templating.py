@@ -70,7 +70,7 @@ def test_declares_what_the_messages_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "variables", "settings", "field"),
+    ("messages", "variables", "sampling", "field"),
     [
         ([], None, {}, "messages"),
         ("text", None, {}, "messages"),
@@ -84,10 +84,10 @@ def test_declares_what_the_messages_use() -> None:
     ],
 )
 def test_refuses_what_is_no_prompt_and_names_the_field(
-    messages: Any, variables: Any, settings: Any, field: str
+    messages: Any, variables: Any, sampling: Any, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        templating.check(messages, variables, settings)
+        templating.check(messages, variables, sampling)
     assert caught.value.data["errors"][0]["field"] == field
 
 
