@@ -1,0 +1,110 @@
+"""Islands at work on real jobs: logs, charts, the live channel when the server goes away, uploads that are refused."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from tests.browser.seed import World
+from tests.stack.stacks import Stack
+
+LINES = 100_000
+
+
+@pytest.fixture
+def page(desk: BrowserContext) -> Page:
+    return desk.new_page()
+
+
+def job_url(stack: Stack, world: World, kind: str, tab: str = "") -> str:
+    job = stack.get(f"/api/v1/jobs/?project={world.project}&kind={kind}")["results"][0]
+    return f"{stack.access['url']}/p/{world.project}/jobs/{job['id']}/?tab={tab}"
+
+
+def test_a_log_can_be_read_and_searched(page: Page, stack: Stack, world: World) -> None:
+    page.goto(job_url(stack, world, "lmt.sft", "logs"))
+    lines = page.locator("log-tail .log-line")
+    expect(lines.first).to_be_visible()
+    page.get_by_role("searchbox", name="Find in log").fill("rows to learn from")
+    expect(page.locator("log-tail [role=status]")).to_have_text("1 lines")
+    expect(page.locator("log-tail mark")).to_have_text("rows to learn from")
+    page.get_by_role("searchbox", name="Find in log").fill("nobody wrote this")
+    expect(lines).to_have_count(0)
+
+
+def test_a_long_log_keeps_the_page_light(page: Page, stack: Stack, world: World) -> None:
+    def answer(route: Route) -> None:
+        after = int(re.search(r"after=(\d+)", route.request.url).group(1))  # type: ignore[union-attr]
+        end = min(after + 20_000, LINES)
+        rows = [{"line": n, "t": 1.0, "level": "info", "message": f"line {n}"} for n in range(after + 1, end + 1)]
+        route.fulfill(json={"lines": rows, "next": end if end < LINES else None})
+
+    page.route("**/logs/?*", answer)
+    page.goto(job_url(stack, world, "datasets.import", "logs"))
+    expect(page.locator("log-tail")).to_contain_text(f"line {LINES}", timeout=20_000)
+    assert page.locator("log-tail .log-line").count() < 200
+    page.locator(".log-box").evaluate("box => box.scrollTop = 0")
+    expect(page.locator("log-tail")).to_contain_text("line 1")
+    expect(page.locator("log-tail input[type=checkbox]")).not_to_be_checked()
+
+
+def test_every_series_has_a_chart_with_words(page: Page, stack: Stack, world: World) -> None:
+    page.goto(job_url(stack, world, "lmt.sft", "metrics"))
+    names = set(stack.get(page.url.split("?")[0].replace(f"/p/{world.project}/", "/api/v1/") + "metrics/")["series"])
+    expect(page.locator("metric-chart figure")).to_have_count(len(names))
+    table = page.locator("metric-chart figure", has_text="Learning rate").first.locator("tbody tr")
+    assert table.count() > 1
+    page.get_by_role("button", name="Log scale").first.click()
+    expect(page.get_by_role("button", name="Log scale").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_lost_connection_is_said_and_mended(page: Page, stack: Stack, world: World) -> None:
+    page.goto(job_url(stack, world, "lms.serve"))
+    note = page.locator("live-job > [role=status]")
+    expect(note).to_be_hidden()
+    page.wait_for_timeout(500)
+    killed = stack.kill("web")
+    expect(note).to_contain_text("connection is lost", timeout=15_000)
+    stack.wait_for_others(killed)
+    expect(note).to_be_hidden(timeout=40_000)
+
+
+def test_a_refused_upload_says_why(page: Page, stack: Stack, world: World, tmp_path: Path) -> None:
+    page.goto(f"{stack.access['url']}/p/{world.project}/data/import/")
+    problem = {"title": "Too large", "detail": "The file is larger than 1 bytes.", "code": "too_large", "status": 400}
+    page.route(
+        "**/api/v1/uploads/",
+        lambda route: route.fulfill(status=400, content_type="application/problem+json", body=json.dumps(problem)),
+    )
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"instruction": "a", "output": "b"}\n')
+    page.locator("file-upload .drop-zone input").set_input_files(file)
+    expect(page.locator("file-upload [role=alert]")).to_contain_text("larger than 1 bytes")
+    page.unroute("**/api/v1/uploads/")
+    page.locator("file-upload .drop-zone input").set_input_files(file)
+    expect(page.locator("file-upload")).to_contain_text("uploaded")
+
+
+def test_an_interrupted_upload_goes_on(page: Page, stack: Stack, world: World, tmp_path: Path) -> None:
+    page.goto(f"{stack.access['url']}/p/{world.project}/data/import/")
+    failures = iter([True, False])
+    page.route(
+        re.compile(r"/api/v1/uploads/[0-9a-f-]+/$"),
+        lambda route: route.abort() if route.request.method == "PATCH" and next(failures, False) else route.continue_(),
+    )
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"instruction": "a", "output": "b"}\n' * 1000)
+    page.locator("file-upload .drop-zone input").set_input_files(file)
+    expect(page.locator("file-upload")).to_contain_text("uploaded", timeout=20_000)
+
+
+def test_a_chat_that_fails_keeps_the_question(page: Page, stack: Stack, world: World) -> None:
+    page.goto(f"{stack.access['url']}/p/{world.project}/models/playground/")
+    page.route("**/ask/", lambda route: route.fulfill(status=503, json={"error": {"message": "Nobody is ready."}}))
+    page.get_by_role("textbox", name="Message", exact=True).fill("Hello?")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("chat-playground [role=alert]")).to_have_text("Nobody is ready.")
+    expect(page.locator(".bubble[data-role=user]")).to_have_text("Hello?")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
