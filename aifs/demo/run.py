@@ -17,8 +17,9 @@ QUESTION = "Which database holds the truth in AIFS?"
 BENCHMARK = "aifs-facts"
 DATASET, HELD_OUT, MODEL, TUNED = "demo-instructions", "demo-heldout", "smollm2-135m", "smollm2-135m-aifs"
 DEPLOYMENT, PROMPT = "aifs-demo", "aifs-helper"
-TUNING = {"method": "lora", "lora_rank": 16, "learning_rate": 1e-3, "batch_size": 4, "epochs": 4, "max_steps": 60}
-"""Rank 16 on all linear layers: 60 steps of 4 short rows took the held-out loss from 3.01 to about 0.6."""
+TUNING = {"method": "lora", "lora_rank": 16, "learning_rate": 1e-3, "batch_size": 4, "epochs": 5, "max_steps": 80}
+"""Rank 16 on all linear layers. In a trial 100 steps of 4 short rows took the held-out loss from about 3 to 0.29; the
+training rows were known by heart after 80."""
 HELD_OUT_ROWS = 64
 """Of a user's file: at most this many, and at most a fifth of the rows."""
 PROMPT_CONTENT: dict[str, Any] = {
