@@ -185,7 +185,9 @@ class Demo:
 
     def _wait(self, job: Job) -> Job:
         """Raises JobFailed with the reason."""
-        return job.wait(progress=self.screen.console.is_terminal)
+        if self.screen.console.is_terminal:
+            return job.wait(progress=True)
+        return job.wait(told=self.screen.beat)
 
     def _split(self, cleaned: str) -> dict[str, Any]:
         """Import two parts of the user's rows, chosen by their content; the first held-out question is asked later."""

@@ -11,6 +11,7 @@ from rich.text import Text
 
 LOG_WIDTH = 140
 """Columns when the output goes to a file."""
+BEAT_S = 20.0
 
 
 class Screen:
@@ -22,6 +23,7 @@ class Screen:
             self.console.width = LOG_WIDTH
         self.seconds: dict[str, float] = {}
         self._number = 0
+        self._beat = 0.0
 
     @contextlib.contextmanager
     def step(self, title: str, name: str = "") -> Iterator[list[str]]:
@@ -29,13 +31,23 @@ class Screen:
         self._number += 1
         self.console.print(Text.assemble((f"{self._number:>2}  ", "dim"), (title, "bold"), (" …", "dim")))
         said: list[str] = []
-        start = time.monotonic()
+        start = self._beat = time.monotonic()
         yield said
         took = time.monotonic() - start
         self.seconds[name or title.lower().replace(" ", "_")] = round(took, 2)
         for line in said or ["done"]:
             self.console.print(f"    {line}")
         self.console.print(Text(f"    {took:.1f} s", style="dim"))
+
+    def beat(self, event: dict[str, Any]) -> None:
+        """A sign of life of a long job, where no bar can be drawn: a line every `BEAT_S`."""
+        progress = event.get("progress") if event["type"] == "job" else None
+        if not progress or time.monotonic() - self._beat < BEAT_S:
+            return
+        self._beat = time.monotonic()
+        self.console.print(
+            Text(f"    {progress['message']}: {progress['done']:g} / {progress['total']:g}", style="dim")
+        )
 
     def note(self, words: str) -> None:
         self.console.print(words)

@@ -66,8 +66,15 @@ class Job:
         self.data = self.client.get(f"jobs/{self.id}/")
         return self
 
-    def wait(self, *, progress: bool = False, timeout_s: float | None = None, check: bool = True) -> "Job":
-        """Wait until it has ended; `progress` draws a bar on standard error.
+    def wait(
+        self,
+        *,
+        progress: bool = False,
+        told: Callable[[dict[str, Any]], None] | None = None,
+        timeout_s: float | None = None,
+        check: bool = True,
+    ) -> "Job":
+        """Wait until it has ended. `progress` draws a bar on standard error; `told` is called with every event instead.
 
         Raises JobFailed when it did not succeed (unless check is False), TimeoutError past timeout_s.
         """
@@ -76,7 +83,7 @@ class Job:
 
             show(self, timeout_s)
         else:
-            self._watch(lambda event: None, timeout_s)
+            self._watch(told or (lambda event: None), timeout_s)
         if check and self.state != "succeeded":
             raise JobFailed(
                 self.reason or f"The job {self.state}.", job=self.data, code=f"job_{self.state}", data=self.data

@@ -41,3 +41,19 @@ def test_what_did_not_work_is_said(changed: dict[str, Any], words: str) -> None:
 
 def test_a_users_own_data_promises_no_loss() -> None:
     assert report.problems(GOOD | {"loss_after": 2.9}, shipped=False) == []
+
+
+def test_a_long_job_gives_a_sign_of_life_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    screen = Screen()
+    screen.console.file = None  # what capsys listens to
+    event = {"type": "job", "progress": {"message": "Training", "done": 1, "total": 80}}
+    with screen.step("Tune"):
+        for second in range(45):
+            clock[0] = 1000.0 + second
+            screen.beat(event | {"progress": event["progress"] | {"done": second}})  # type: ignore[operator]
+        screen.beat({"type": "metric", "values": {}})
+    assert capsys.readouterr().out.count("Training:") == 2
