@@ -32,7 +32,7 @@ export default defineConfig({
   plugins: [tailwindcss(), sprite()],
   build: {
     outDir: resolve(root, "static/dist"),
-    emptyOutDir: true,
+    emptyOutDir: false, // a running server still names the files of the build it started with; `make clean` removes them
     manifest: "manifest.json",
     target: "es2022",
     modulePreload: { polyfill: false },
