@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
@@ -52,7 +53,8 @@ def test_a_long_log_keeps_the_page_light(page: Page, stack: Stack, world: World)
 
 def test_every_series_has_a_chart_with_words(page: Page, stack: Stack, world: World) -> None:
     page.goto(job_url(stack, world, "lmt.sft", "metrics"))
-    names = set(stack.get(page.url.split("?")[0].replace(f"/p/{world.project}/", "/api/v1/") + "metrics/")["series"])
+    place = urlsplit(page.url).path.replace(f"/p/{world.project}/", "/api/v1/")
+    names = set(stack.get(place + "metrics/")["series"])
     expect(page.locator("metric-chart figure")).to_have_count(len(names))
     table = page.locator("metric-chart figure", has_text="Learning rate").first.locator("tbody tr")
     assert table.count() > 1
