@@ -58,7 +58,7 @@ class Demo:
             self.deploy()
             self.chat()
             self.publish()
-        self.found["urls"] = self.urls()
+            self.found["urls"] = self.urls()
         self.found["seconds"] = self.screen.seconds
         return self.found
 
