@@ -69,6 +69,7 @@ def test_agent_supervisor_and_child_killed_together(installation):
     installation.until(lambda: is_ready("north") and is_ready("south"), 40, "two nodes")
     job = installation.submit(steps=60, seconds_per_step=0.1, checkpoint_every=5)
     attempt = installation.reached(job, 12)
+    installation.until(lambda: Checkpoint.objects.filter(job=job, step=10).exists(), 10, "checkpoint 10 in storage")
     child, supervisor = installation.child(attempt), installation.supervisor(attempt)["pid"]
     installation.kill(attempt.node.name)
     for pid in (supervisor, child):
