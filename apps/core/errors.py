@@ -25,6 +25,7 @@ __all__ = [
     "NotFound",
     "OutOfMemory",
     "Unavailable",
+    "field_problems",
     "problem",
     "translate",
 ]
@@ -42,6 +43,13 @@ def translate(text: str, data: dict[str, Any] | None = None) -> str:
         return words
 
 
+def field_problems(error: AifsError) -> list[dict[str, Any]]:
+    """The wrong fields of an error (its `data["errors"]`, else the error itself, of no field), each message in the
+    reader's language."""
+    rows = error.data.get("errors") or [{"field": "", "message": error.message, "data": error.data}]
+    return [{**row, "message": translate(row["message"], row.get("data"))} for row in rows]
+
+
 def problem(error: AifsError) -> dict[str, Any]:
     """The error as an RFC 9457 problem document: `code` is stable, `detail` and `hint` are in the reader's language."""
     return {
@@ -51,5 +59,5 @@ def problem(error: AifsError) -> dict[str, Any]:
         "code": error.code,
         "detail": translate(error.message, error.data),
         "hint": translate(error.hint, error.data),
-        "data": error.data,
+        "data": error.data | {"errors": field_problems(error)} if "errors" in error.data else error.data,
     }

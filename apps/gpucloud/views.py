@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.core import artefact_types
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, field_problems
 from apps.core.models import Artefact, Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
@@ -202,7 +202,7 @@ def job_clone(request: HttpRequest, project: Project, job: UUID) -> HttpResponse
             made = services.clone_job(actor, row, params=form.params(all=True))
             return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
         except InvalidInput as error:
-            form.add_errors(error.data.get("errors") or [{"field": "", "message": str(error)}])
+            form.add_errors(field_problems(error))
     return render(
         request, "gpucloud/job_clone.html", {"job": row, "form": form, "kind_label": shown.kind_label(row.kind)}
     )
@@ -219,7 +219,7 @@ def job_create(request: HttpRequest, project: Project, kind: str) -> HttpRespons
             made = services.submit_job(actor, project, kind, form.params())
             return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
         except InvalidInput as error:
-            form.add_errors(error.data.get("errors") or [{"field": "", "message": str(error)}])
+            form.add_errors(field_problems(error))
     context = {"form": form, "kind": definition, "kind_label": shown.kind_label(kind)}
     return render(request, "gpucloud/job_create.html", context)
 

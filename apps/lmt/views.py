@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from apps.core.errors import AifsError, InvalidInput, translate
+from apps.core.errors import AifsError, InvalidInput, field_problems
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
@@ -41,7 +41,7 @@ def run_create(request: HttpRequest, project: Project) -> HttpResponse:
         try:
             run = services.start_run(request.actor, project, kind, form.params())  # type: ignore[attr-defined]
         except InvalidInput as error:
-            add_errors(form, error)
+            form.add_errors(field_problems(error))
         else:
             return redirect("lmt:run_detail", project.slug, run.pk)
     context = {"form": form, "kind": kind, "kinds": [(name, shown.kind_label(name)) for name in selectors.run_kinds()]}
@@ -123,9 +123,3 @@ def _estimate(project: Project, kind: str, values: dict[str, Any], needs: Resour
         return {"estimate": asdict(selectors.estimate_run(project, params, needs or definition.resources))}
     except (AifsError, ValueError):
         return {"missing": _("Choose a model and data to see what the run will take.")}
-
-
-def add_errors(form: ParamsForm, error: InvalidInput) -> None:
-    """What a service found wrong, beside the field it is about."""
-    rows = error.data.get("errors") or [{"field": "", "message": error.message, "data": error.data}]
-    form.add_errors([{**row, "message": translate(row["message"], row.get("data") or {})} for row in rows])

@@ -7,6 +7,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
+from django.utils.translation import override
 
 from apps.core import errors, navigation
 from apps.core.models import User
@@ -123,3 +124,20 @@ def test_every_error_has_a_code_and_a_status():
         assert kind.code != "error", kind
         assert 400 <= kind.status <= 599, kind
     assert User.objects.count() == 0
+
+
+def test_messages_of_wrong_fields_are_filled_and_translated():
+    row = {"field": "dataset", "message": "“%(dataset)s” has no rows.", "data": {"dataset": "facts:1"}}
+    error = errors.InvalidInput(row["message"], errors=[row], dataset="facts:1")
+    with override("zh-hans"):
+        shown = errors.problem(error)
+    assert shown["data"]["errors"][0]["message"] == shown["detail"]
+    assert "facts:1" in shown["detail"]
+    assert shown["detail"] != "“facts:1” has no rows."
+    assert error.data["errors"] == [row], "what is shown in one language is not kept in it"
+
+
+def test_an_error_of_no_field_stands_for_itself():
+    error = errors.Conflict("%(name)s is there already.", name="facts")
+    assert errors.field_problems(error)[0]["message"] == "facts is there already."
+    assert "errors" not in errors.problem(error)["data"]

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from apps.core import selectors as core
-from apps.core.errors import AifsError, InvalidInput, translate
+from apps.core.errors import AifsError, InvalidInput, field_problems, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
@@ -27,7 +27,7 @@ def import_create(request: HttpRequest, project: Project) -> HttpResponse:
         try:
             job = submit_job(request.actor, project, KIND, form.params(), name=form.cleaned_data["name"])  # type: ignore[attr-defined]
         except InvalidInput as error:
-            form.add_errors(error.data.get("errors") or [{"message": translate(error.message, error.data)}])
+            form.add_errors(field_problems(error))
         else:
             return redirect("gpucloud:job_detail", project.slug, job.pk)
     return show(request, form, {})

@@ -3,13 +3,12 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, field_problems
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud.services import submit_job
 from apps.lms import selectors
-from apps.lms.views.models import add_errors
 
 LIST_LIMIT = 200
 
@@ -32,7 +31,7 @@ def evaluation_create(request: HttpRequest, project: Project) -> HttpResponse:
         try:
             job = submit_job(actor, project, "lms.evaluate", form.params())
         except InvalidInput as error:
-            add_errors(form, error)
+            form.add_errors(field_problems(error))
         else:
             return redirect("gpucloud:job_detail", project.slug, job.pk)
     return render(request, "lms/evaluation_create.html", {"form": form}, status=400 if form.errors else 200)

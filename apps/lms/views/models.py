@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from apps.core.errors import Conflict, InvalidInput, translate
+from apps.core.errors import Conflict, InvalidInput, field_problems, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
@@ -40,7 +40,7 @@ def model_import(request: HttpRequest, project: Project) -> HttpResponse:
         try:
             job = submit_job(actor, project, "lms.import", form.params(), name=form.cleaned_data["name"])
         except InvalidInput as error:
-            add_errors(form, error)
+            form.add_errors(field_problems(error))
         else:
             return redirect("gpucloud:job_detail", project.slug, job.pk)
     return render(request, "lms/model_import.html", {"form": form}, status=400 if form.errors else 200)
@@ -108,11 +108,3 @@ def model_delete(request: HttpRequest, project: Project, name: str) -> HttpRespo
         messages.error(request, translate(error.message, error.data))
         return redirect("lms:model_detail", project.slug, name)
     return redirect("lms:model_list", project.slug)
-
-
-def add_errors(form: ParamsForm, error: InvalidInput) -> None:
-    """What a service found wrong, beside the field it is about."""
-    if error.data.get("errors"):
-        form.add_errors(error.data["errors"])
-    else:
-        form.add_error(None, translate(error.message, error.data))
