@@ -168,9 +168,10 @@ class ChatPlayground extends HTMLElement {
       text += piece;
       this.grow(bubble, text);
     }
+    if (text) this.messages.push({ role: "assistant", content: text });
+    firstAt ||= performance.now();
+    this.sumUp(bubble, usage, pieces, firstAt - began, performance.now() - firstAt); // an empty answer is billed, too
     if (!text) throw new Error(t("The model gave no answer."));
-    this.messages.push({ role: "assistant", content: text });
-    this.sumUp(bubble, usage, pieces, firstAt - began, performance.now() - firstAt);
   }
 
   private grow(bubble: HTMLElement, text: string): void {

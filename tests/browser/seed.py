@@ -69,7 +69,7 @@ def grow_world(stack: Stack, model_archive: Path) -> World:
         client.deployments.wait(world.deployment, timeout_s=WAIT_S)
         content = {
             "messages": [{"role": "user", "content": "{{ question }}"}],
-            "variables": [{"name": "question", "type": "text", "label": "Question", "primary": True}],
+            "variables": [{"name": "question", "type": "text", "label": "Sum to work out", "primary": True}],
             "settings": {"max_tokens": 12, "temperature": 0},
             "deployment": world.deployment,
         }

@@ -110,3 +110,14 @@ def test_a_chat_that_fails_keeps_the_question(page: Page, stack: Stack, world: W
     expect(page.locator("chat-playground [role=alert]")).to_have_text("Nobody is ready.")
     expect(page.locator(".bubble[data-role=user]")).to_have_text("Hello?")
     expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_an_empty_answer_is_counted_all_the_same(page: Page, stack: Stack, world: World) -> None:
+    page.goto(f"{stack.access['url']}/p/{world.project}/models/playground/")
+    last = {"choices": [{"index": 0, "delta": {}}], "usage": {"prompt_tokens": 5, "completion_tokens": 1}}
+    body = f"data: {json.dumps(last)}\n\ndata: [DONE]\n\n"
+    page.route("**/ask/", lambda route: route.fulfill(status=200, content_type="text/event-stream", body=body))
+    page.get_by_role("textbox", name="Message", exact=True).fill("Hello?")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("chat-playground [role=alert]")).to_have_text("The model gave no answer.")
+    expect(page.locator("[data-usage]")).to_contain_text("1 tokens out")
