@@ -11,6 +11,10 @@ from apps.core.ids import uuid7
 from apps.core.models import Artefact, Project, User
 
 
+EMPTY = models.Value({}, models.JSONField())
+"""Default in the database itself, for what is added later: older code that still runs can go on inserting rows."""
+
+
 class NodeState(models.TextChoices):
     READY = "ready", _("Ready")
     CORDONED = "cordoned", _("Cordoned")
@@ -111,6 +115,10 @@ class Job(models.Model):
     """Sequence number of the newest event of this job."""
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cloned_from = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="clones")
+    reproduces = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reproductions")
+    """The job that this one repeats, to see whether the same comes out."""
+    match = models.JSONField(default=dict, db_default=EMPTY, blank=True)
+    """What came of a reproduction, as `apps/gpucloud/services/reproducing.py` writes it."""
     after = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="before")
     """Jobs that must succeed first."""
     created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
@@ -173,6 +181,8 @@ class Attempt(models.Model):
     outputs = models.JSONField(default=dict, blank=True)
     """What the agent put into storage: {name: {"type", "manifest", "sha256", "size_bytes", "meta"}}."""
     result = models.JSONField(default=dict, blank=True)
+    environment = models.JSONField(default=dict, db_default=EMPTY, blank=True)
+    """What the run itself says it ran on, at its end: {"python", "processor", "threads", "devices", "libraries"}."""
     peak_memory_mib = models.IntegerField(null=True)
     cpu_s = models.FloatField(null=True)
     resumed_from_step = models.BigIntegerField(null=True)
@@ -249,7 +259,8 @@ class JobEvent(models.Model):
 
 
 class MetricChunk(models.Model):
-    """Up to 1,000 points of one series, as arrays of equal length."""
+    """Up to 1,000 points of one series, as arrays of equal length. A full chunk also holds its outline: for every 50
+    points the lowest and the highest as (step, value, time), so that a chart of a million points reads 1 in 25."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="metric_chunks")
     attempt = models.ForeignKey(Attempt, models.CASCADE, related_name="+")
@@ -258,6 +269,7 @@ class MetricChunk(models.Model):
     steps = ArrayField(models.BigIntegerField())
     values = ArrayField(models.FloatField())
     times = ArrayField(models.FloatField())
+    outline = ArrayField(models.FloatField(), null=True)
     last_seq = models.BigIntegerField()
 
     class Meta:
