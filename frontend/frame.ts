@@ -1,6 +1,8 @@
 /** The frame: rail, menus, theme, copy buttons, rows that open, times that stay fresh. One listener each, on the document. */
 import { el, setIcon } from "./dom";
+import { openShortcuts, startKeyboard } from "./keyboard";
 import { startPalette } from "./palette";
+import { startRecent } from "./recent";
 import { startTimes } from "./time";
 import { t } from "./words";
 
@@ -27,6 +29,7 @@ const actions: Record<string, (button: HTMLElement) => void> = {
     remember("theme", root.dataset.theme);
     document.dispatchEvent(new CustomEvent("aifs:theme"));
   },
+  "shortcuts-open": () => openShortcuts(),
   "toast-close": (button) => button.closest(".toast-card")?.remove(),
 };
 
@@ -150,4 +153,6 @@ export function startFrame(): void {
   document.addEventListener("htmx:afterSwap", reachScrollers);
   startTimes();
   startPalette();
+  startKeyboard();
+  startRecent();
 }

@@ -10,14 +10,16 @@ class CoreConfig(AppConfig):
     verbose_name = _("People and artefacts")
 
     def ready(self) -> None:
-        from apps.core import navigation  # needs the models, which are ready only now
+        from apps.core import commands, navigation, selectors  # these need the models, which are ready only now
 
         import_module("apps.core.schema")  # drf-spectacular finds the key scheme by its class being there
+        commands.register("frame", commands.frame_commands)
+        navigation.register_search("artefacts", selectors.search_artefacts)
         navigation.register(
-            area="tools", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
+            area="lineage", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
         )
         navigation.register(
-            area="tools",
+            area="settings",
             label=_("Settings"),
             url_name="core:settings_keys",
             icon="settings",

@@ -50,6 +50,10 @@ def register_activity(provider: Callable[[Project], Counts]) -> None:
     _activity.append(provider)
 
 
+def ordered() -> list[Stage]:
+    return sorted(_stages.values(), key=lambda stage: stage.order)
+
+
 def stages(actor: Actor, project: Project) -> list[dict[str, Any]]:
     """Every stage in order: {"stage", "url", "start_url", "count", "running", "failed", "next"}.
 
@@ -57,7 +61,7 @@ def stages(actor: Actor, project: Project) -> list[dict[str, Any]]:
     """
     activity = _activity_of(project)
     shown = []
-    for stage in sorted(_stages.values(), key=lambda stage: stage.order):
+    for stage in ordered():
         states = [activity.get(kind, {}) for kind in stage.kinds]
         failed = sum(counts.get("failed", 0) for counts in states)
         allowed = actor.may(stage.right, project)

@@ -123,6 +123,16 @@ def get_upload(actor: Actor, project: Project, id: str | uuid.UUID) -> Upload:
     return upload
 
 
+def search_artefacts(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
+    """Artefacts of every registered type whose name holds all the words, newest first: (label, address, kind)."""
+    actor.require("view", project)
+    found = Artefact.objects.filter(project=project, type__in=artefact_types.names()).select_related("project")
+    for word in query.split()[:5]:
+        found = found.filter(name__icontains=word)
+    rows = found.defer("manifest", "meta").order_by("-id")[:8]
+    return [(row.name, artefact_types.url(row), artefact_types.label(row.type)) for row in rows]
+
+
 # --- lineage
 
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("invitations/<str:token>/", people.invitation_open, name="invitation_open"),
     path("p/<slug:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<slug:project>/search/", home.search, name="search"),
+    path("p/<slug:project>/palette/", home.palette, name="palette"),
     path("p/<slug:project>/settings/", settings.settings_project, name="settings_project"),
     path("p/<slug:project>/settings/keys/", settings.settings_keys, name="settings_keys"),
     path("p/<slug:project>/settings/keys/<uuid:key>/revoke/", settings.api_key_revoke, name="api_key_revoke"),

@@ -143,7 +143,7 @@ def version_meta(artefact: Artefact) -> dict[str, Any]:
 def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
     """Datasets whose name holds the words, as (label, address, kind)."""
     found = list_datasets(actor).filter(project=project, name__icontains=query)[:8]
-    return [(row.name, reverse("datasets:dataset_detail", args=[project.slug, row.pk]), "dataset") for row in found]
+    return [(row.name, reverse("datasets:dataset_detail", args=[project.slug, row.pk]), _("dataset")) for row in found]
 
 
 def parents_of(version: DatasetVersion) -> QuerySet[DatasetVersion]:

@@ -7,11 +7,11 @@ class GpucloudConfig(AppConfig):
     label = "gpucloud"
 
     def ready(self) -> None:
-        from apps.core import artefact_types, navigation
+        from apps.core import artefact_types, commands, navigation
         from apps.core import dashboard as core_dashboard
         from apps.gpucloud import dashboard
         from apps.gpucloud.handlers import register
-        from apps.gpucloud.jobs import GpucloudHandler, describe_jobs, find_jobs
+        from apps.gpucloud.jobs import GpucloudHandler, describe_jobs, find_jobs, start_commands
 
         register(GpucloudHandler())
         navigation.register(
@@ -22,6 +22,7 @@ class GpucloudConfig(AppConfig):
         )
         artefact_types.register_jobs(describe_jobs)
         navigation.register_search("jobs", find_jobs)
+        commands.register("jobs", start_commands)
         core_dashboard.register_activity(dashboard.activity)
         navigation.register_card("running", template="gpucloud/_card_running.html", context=dashboard.running, order=10)
         navigation.register_card(

@@ -8,11 +8,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.core.access import Actor
+from apps.core.commands import Command
 from apps.core.models import Project
 from apps.core.services import register_artefact
-from apps.gpucloud import selectors
+from apps.gpucloud import selectors, shown
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Job
+from apps.gpucloud.services.jobs import right_of
+from workers.kinds import kinds
 
 
 class GpucloudHandler(Handler):
@@ -54,3 +57,12 @@ def find_jobs(actor: Actor, project: Project, query: str) -> list[tuple[str, str
     """Jobs whose name, kind or id fits, newest first."""
     found = selectors.filter_jobs(selectors.list_jobs(actor, project), query=query)[:8]
     return [(str(job), reverse("gpucloud:job_detail", args=[project.slug, job.pk]), _("Job")) for job in found]
+
+
+def start_commands(actor: Actor, project: Project) -> Iterable[Command]:
+    """One line of the command palette for every kind of job this actor may start; serving starts with a deployment."""
+    for name in kinds.names():
+        kind = kinds.get(name)
+        if not kind.service and actor.may(right_of(kind), project):
+            url = reverse("gpucloud:job_create", args=[project.slug, name])
+            yield Command(shown.kind_label(name), url, "start", "play", f"{name} {kind.label}")

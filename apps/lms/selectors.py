@@ -304,9 +304,10 @@ def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, s
     """Models and deployments whose name holds the words, as (label, address, kind)."""
     models = list_models(actor).filter(project=project, name__icontains=query)[:6]
     deployments = list_deployments(actor).filter(project=project, name__icontains=query)[:6]
-    found = [(row.name, reverse("lms:model_detail", args=[project.slug, row.name]), "model") for row in models]
+    found = [(row.name, reverse("lms:model_detail", args=[project.slug, row.name]), _("model")) for row in models]
     return found + [
-        (row.name, reverse("lms:deployment_detail", args=[project.slug, row.name]), "deployment") for row in deployments
+        (row.name, reverse("lms:deployment_detail", args=[project.slug, row.name]), _("deployment"))
+        for row in deployments
     ]
 
 

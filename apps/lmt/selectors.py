@@ -108,4 +108,4 @@ def measured(run: Job) -> dict[str, Any]:
 def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
     """Runs whose name holds the words, as (label, address, kind)."""
     found = list_runs(actor, project).filter(Q(name__icontains=query) | Q(params__name__icontains=query))[:6]
-    return [(run.name or run.kind, reverse("lmt:run_detail", args=[project.slug, run.pk]), "run") for run in found]
+    return [(run.name or run.kind, reverse("lmt:run_detail", args=[project.slug, run.pk]), _("run")) for run in found]

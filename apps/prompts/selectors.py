@@ -182,7 +182,8 @@ def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, s
     """Prompts whose name or description holds the words, as (label, address, kind)."""
     found = list_prompts(actor).filter(project=project, name__icontains=query)[:8]
     return [
-        (prompt.name, reverse("prompts:prompt_detail", args=[project.slug, prompt.name]), "prompt") for prompt in found
+        (prompt.name, reverse("prompts:prompt_detail", args=[project.slug, prompt.name]), _("prompt"))
+        for prompt in found
     ]
 
 

@@ -1,9 +1,10 @@
-"""The way in, and search."""
+"""The way in, search, and the command palette."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 
-from apps.core import navigation
+from apps.core import commands, navigation
 from apps.core.models import Project
 from apps.core.pages import project_page, signed_in_page
 
@@ -24,5 +25,11 @@ def search(request: HttpRequest, project: Project) -> HttpResponse:
     query = request.GET.get("q", "").strip()[:200]
     found = navigation.search(request.actor, project, query) if query else []  # type: ignore[attr-defined]
     return JsonResponse(
-        {"results": [{"label": str(label), "url": url, "kind": str(kind)} for label, url, kind in found]}
+        {"results": [{"label": str(label), "url": url, "kind": gettext(str(kind))} for label, url, kind in found]}
     )
+
+
+@project_page()
+def palette(request: HttpRequest, project: Project) -> HttpResponse:
+    """What the command palette offers before anything is typed: {"commands": [{"label", "url", "scope", …}]}."""
+    return JsonResponse({"commands": commands.commands(request.actor, project)})  # type: ignore[attr-defined]

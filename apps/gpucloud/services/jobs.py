@@ -111,6 +111,11 @@ def update_job(actor: Actor, job: Job, *, name: str | None = None, priority: int
 
 
 def require_right(actor: Actor, kind: Kind, project: Project) -> None:
+    """Raises unless the actor may start such a job."""
+    actor.require(right_of(kind), project)
+
+
+def right_of(kind: Kind) -> str:
     """Serving needs `deploy`; what a business expert may start needs `run_simple`; everything else needs `run`."""
     actor.require("deploy" if kind.service else "run_simple" if kind.simple else "run", project)
 
