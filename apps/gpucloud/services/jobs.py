@@ -117,7 +117,7 @@ def require_right(actor: Actor, kind: Kind, project: Project) -> None:
 
 def right_of(kind: Kind) -> str:
     """Serving needs `deploy`; what a business expert may start needs `run_simple`; everything else needs `run`."""
-    actor.require("deploy" if kind.service else "run_simple" if kind.simple else "run", project)
+    return "deploy" if kind.service else "run_simple" if kind.simple else "run"
 
 
 def _same_project(project: Project, after: Iterable[Job]) -> list[Job]:
