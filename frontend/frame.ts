@@ -1,6 +1,7 @@
 /** The frame: rail, menus, theme, copy buttons, rows that open, times that stay fresh. One listener each, on the document. */
 import { el, setIcon } from "./dom";
 import { openShortcuts, startKeyboard } from "./keyboard";
+import { startLists } from "./lists";
 import { startPalette } from "./palette";
 import { startRecent } from "./recent";
 import { startTimes } from "./time";
@@ -154,5 +155,6 @@ export function startFrame(): void {
   startTimes();
   startPalette();
   startKeyboard();
+  startLists();
   startRecent();
 }

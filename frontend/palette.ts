@@ -36,7 +36,7 @@ function settings(): Item[] {
   const press = (selector: string) => () => document.querySelector<HTMLElement>(selector)?.click();
   const items: Item[] = [
     { label: t("Light or dark"), scope: "setting", icon: "moon", words: "theme", act: press("[data-action=theme-toggle]") },
-    { label: t("Keyboard shortcuts"), scope: "setting", icon: "circle-help", words: "?", act: press("[data-action=shortcuts-open]") },
+    { label: t("Keyboard shortcuts"), scope: "setting", icon: "keyboard", words: "?", act: press("[data-action=shortcuts-open]") },
   ];
   const languages = new Map<string, HTMLButtonElement>();
   for (const button of document.querySelectorAll<HTMLButtonElement>("form button[name=language]")) languages.set(button.value, button);

@@ -127,6 +127,30 @@ class ApiKey(models.Model):
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
 
+class SavedView(models.Model):
+    """A list as somebody likes to see it: `query` is the list's address after the question mark. `list` is the name of
+    the list's URL; the one default view is shown when the list is opened without a query."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="saved_views")
+    list = models.CharField(max_length=80)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000, blank=True)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "list", "name"], name="saved_view_once"),
+            models.UniqueConstraint(
+                fields=["user", "list"], name="saved_view_one_default", condition=models.Q(is_default=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class AuditEvent(models.Model):
     """Who did what. Written in the transaction of the deed; never changed."""
 

@@ -12,7 +12,17 @@ from django.utils.translation import gettext_noop as _
 from apps.core import artefact_types
 from apps.core.access import ROLE_RIGHTS, Actor
 from apps.core.errors import InvalidInput, NotFound
-from apps.core.models import ApiKey, Artefact, AuditEvent, Invitation, LineageEdge, Membership, Project, Upload
+from apps.core.models import (
+    ApiKey,
+    Artefact,
+    AuditEvent,
+    Invitation,
+    LineageEdge,
+    Membership,
+    Project,
+    SavedView,
+    Upload,
+)
 
 LINEAGE_LIMIT = 1_000
 """Artefacts shown in one graph; a larger one is cut and says so."""
@@ -77,6 +87,22 @@ def list_usable_keys() -> list[dict[str, Any]]:
             rights = sorted(ROLE_RIGHTS[role] & set(key.rights))
             usable.append({"key": key, "rights": rights})
     return usable
+
+
+# --- saved views
+
+
+def list_saved_views(actor: Actor, url_name: str) -> list[SavedView]:
+    """The actor's own views of a list, by name."""
+    return list(SavedView.objects.filter(user=actor.user, list=url_name).order_by("name"))
+
+
+def get_saved_view(actor: Actor, id: uuid.UUID) -> SavedView:
+    """Raises NotFound unless it is the actor's own."""
+    view = SavedView.objects.filter(user=actor.user, pk=id).first()
+    if view is None:
+        raise NotFound(_("There is no such view."))
+    return view
 
 
 # --- artefacts

@@ -12,6 +12,7 @@ from apps.core.services.members import (
 )
 from apps.core.services.people import set_language, set_profile
 from apps.core.services.projects import create_project, update_project
+from apps.core.services.saved_views import delete_view, save_view, set_default_view
 from apps.core.services.uploads import (
     append_to_upload,
     create_upload,
@@ -28,12 +29,15 @@ __all__ = [
     "create_upload",
     "create_upload_from_file",
     "delete_upload",
+    "delete_view",
     "hash_key",
     "invite_member",
     "record_audit",
     "register_artefact",
     "remove_member",
     "revoke_api_key",
+    "save_view",
+    "set_default_view",
     "set_language",
     "set_profile",
     "update_project",
