@@ -10,7 +10,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from apps.core import dashboard, navigation
+from apps.core import dashboard, lists, navigation
 from apps.core.access import Actor
 from apps.core.models import Project
 
@@ -48,19 +48,16 @@ def commands(actor: Actor, project: Project) -> list[dict[str, Any]]:
 
 
 def frame_commands(actor: Actor, project: Project) -> Iterable[Command]:
-    """The rail, the settings, the first steps of the dashboard, and the other projects."""
+    """The rail, every list, the settings, the first steps of the dashboard, and the other projects."""
     slug = project.slug
     yield Command(_("Dashboard"), reverse("core:dashboard", args=[slug]), "go", "layout-dashboard")
     for entry in navigation.entries(actor, project):
         yield Command(str(entry.label), entry.url(project), "go", entry.icon, entry.area)
-    for label, url_name, right in (
-        (_("Settings: API keys"), "core:settings_keys", "view"),
-        (_("Settings: members"), "core:settings_members", "view"),
-        (_("Settings: project"), "core:settings_project", "manage"),
-        (_("Settings: audit"), "core:audit_list", "manage"),
-    ):
-        if actor.may(right, project):
-            yield Command(label, reverse(url_name, args=[slug]), "go", "settings")
+    for spec in lists.all_lists():
+        if actor.may(spec.right, project):
+            yield Command(str(spec.label), reverse(spec.url_name, args=[slug]), "go", spec.icon)
+    if actor.may("manage", project):
+        yield Command(_("Project settings"), reverse("core:settings_project", args=[slug]), "go", "settings")
     yield Command(_("Your account"), reverse("core:settings_profile"), "go", "user")
     for stage in dashboard.ordered():
         if actor.may(stage.right, project):

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Artefact, Project
-from apps.core.selectors import as_uuid
 from apps.core.storage import storage
 from apps.datasets.models import Dataset, DatasetVersion
 
@@ -26,9 +26,11 @@ def list_datasets(actor: Actor) -> QuerySet[Dataset]:
 
 
 def with_newest(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
-    newest = DatasetVersion.objects.filter(dataset=OuterRef("pk")).order_by("-number")
+    versions = DatasetVersion.objects.filter(dataset=OuterRef("pk"))
+    newest = versions.order_by("-number")
+    counted = versions.values("dataset").annotate(count=Count("pk")).values("count")  # per row shown, not per row there
     return datasets.select_related("project", "created_by").annotate(
-        version_count=Count("versions"),
+        version_count=Coalesce(Subquery(counted), 0),
         newest_id=Subquery(newest.values("artefact_id")[:1]),
         newest_number=Subquery(newest.values("number")[:1]),
         format=Subquery(newest.values("format")[:1]),
@@ -164,9 +166,3 @@ def children_of(version: DatasetVersion) -> QuerySet[Artefact]:
 def newest_of(actor: Actor, dataset: Dataset) -> DatasetVersion | None:
     """None for a dataset that was only just created."""
     return list_versions(actor).filter(dataset=dataset).order_by("-number").first()
-
-
-def older_than(datasets: QuerySet[Dataset], id: str) -> QuerySet[Dataset]:
-    """The part of a list that comes after the dataset with this id (ids sort by time); all for no id."""
-    known = as_uuid(id) if id else None
-    return datasets.filter(pk__lt=known).order_by("-pk") if known else datasets.order_by("-pk")

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Prefetch, Q, QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from apps.core.access import Actor
@@ -13,6 +14,7 @@ from apps.core.errors import NotFound
 from apps.core.models import Project
 from apps.core.selectors import as_uuid
 from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Lease, LogChunk, MetricChunk, Node
+from workers.kinds import kinds
 
 Series = dict[str, dict[str, list[Any]]]
 
@@ -49,8 +51,17 @@ def filter_jobs(jobs: QuerySet[Job], *, state: str = "", kind: str = "", query: 
         jobs = jobs.filter(kind=kind)
     if query:
         known = as_uuid(query)
-        jobs = jobs.filter(pk=known) if known else jobs.filter(Q(name__icontains=query) | Q(kind__icontains=query))
+        jobs = jobs.filter(pk=known) if known else jobs.filter(_named(query))
     return jobs
+
+
+def _named(query: str) -> Q:
+    """Every word is in the name, or all of them in the kind (there are few, so they are looked through here)."""
+    named = Q()
+    for word in query.split()[:8]:
+        named &= Q(name__icontains=word)
+    fitting = [name for name in kinds.names() if query.lower() in f"{name} {gettext(kinds.get(name).label)}".lower()]
+    return named | Q(kind__in=fitting) if fitting else named
 
 
 def count_states(project: Project) -> dict[str, int]:

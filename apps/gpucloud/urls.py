@@ -8,6 +8,7 @@ app_name = "gpucloud"
 urlpatterns = [
     path("", views.job_list, name="job_list"),
     path("new/<str:kind>/", views.job_create, name="job_create"),
+    path("cancel/", views.job_cancel_many, name="job_cancel_many"),
     path("nodes/", views.node_list, name="node_list"),
     path("<uuid:job>/", views.job_detail, name="job_detail"),
     path("<uuid:job>/cancel/", views.job_cancel, name="job_cancel"),

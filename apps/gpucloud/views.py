@@ -1,70 +1,48 @@
 """Pages of jobs and nodes."""
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from apps.core import artefact_types
+from apps.core import artefact_types, lists
 from apps.core.errors import InvalidInput, field_problems
+from apps.core.lists import state
 from apps.core.models import Artefact, Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.core.selectors import as_uuid
 from apps.gpucloud import selectors, services, shown
-from apps.gpucloud.forms import JobFilterForm
+from apps.gpucloud.lists import JOBS, NODES
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.jobs import get_kind
-from workers.kinds import kinds
 
-PER_PAGE = 30
 TABS = ("overview", "metrics", "logs", "files", "spec")
 
 
 @project_page()
-def job_list(request: HttpRequest, project: Project) -> HttpResponse:
-    """Newest first, filtered by what the URL says."""
-    labels = [(name, shown.kind_label(name)) for name in kinds.names()]
-    form = JobFilterForm(request.GET, kinds=labels)
-    form.is_valid()
-    wanted = {name: form.cleaned_data.get(name) or "" for name in ("q", "state", "kind")} if form.is_bound else {}
-    jobs = selectors.filter_jobs(
-        selectors.list_jobs(request.actor, project),  # type: ignore[attr-defined]
-        state=wanted["state"], kind=wanted["kind"], query=wanted["q"],
-    )  # fmt: skip
-    page, newer, older = turn(jobs, request.GET, {name: value for name, value in wanted.items() if value})
-    rows = [
-        {
-            "job": job,
-            "kind": shown.kind_label(job.kind),
-            "progress": shown.bar(job.progress),
-            "duration_s": shown.duration_s(job),
-        }
-        for job in page
-    ]
-    context = {"rows": rows, "form": form, "newer": newer, "older": older, "filtered": any(wanted.values())}
-    return render(request, "gpucloud/job_list.html", context)
+def job_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, JOBS, "gpucloud/job_list.html")
 
 
-def turn(jobs: QuerySet[Job], query: Any, kept: dict[str, str]) -> tuple[list[Job], str, str]:
-    """One page by key: rows, and the addresses of the newer and the older page (empty when there is none)."""
-    before, after = as_uuid(query.get("before", "")), as_uuid(query.get("after", ""))
-    if after:
-        page = list(reversed(jobs.filter(pk__gt=after).order_by("id")[: PER_PAGE + 1]))
-        has_newer, has_older, page = len(page) > PER_PAGE, True, page[-PER_PAGE:]
-    else:
-        page = list((jobs.filter(pk__lt=before) if before else jobs)[: PER_PAGE + 1])
-        has_newer, has_older, page = bool(before), len(page) > PER_PAGE, page[:PER_PAGE]
-    newer = f"?{urlencode(kept | {'after': str(page[0].pk)})}" if page and has_newer else ""
-    older = f"?{urlencode(kept | {'before': str(page[-1].pk)})}" if page and has_older else ""
-    return page, newer, older
+@require_POST
+@project_page("run_simple")
+def job_cancel_many(request: HttpRequest, project: Project) -> HttpResponse:
+    """Cancel the jobs named by `ids`; those that have ended meanwhile stay as they are. Back to the list as it was."""
+    asked, ended = services.cancel_jobs(request.actor, project, request.POST.getlist("ids"))  # type: ignore[attr-defined]
+    if asked:
+        said = ngettext("%(count)d job is asked to stop.", "%(count)d jobs are asked to stop.", asked)
+        messages.success(request, said % {"count": asked})
+    if ended or not asked:
+        said = ngettext("%(count)d job had ended already.", "%(count)d jobs had ended already.", ended)
+        messages.warning(request, said % {"count": ended} if ended else _("Choose some jobs first."))
+    query = state.normal(JOBS, request.POST.get("back", ""))
+    return redirect(f"{reverse('gpucloud:job_list', args=[project.slug])}?{query or 'all=1'}")
 
 
 @project_page()
@@ -225,31 +203,6 @@ def job_create(request: HttpRequest, project: Project, kind: str) -> HttpRespons
 
 
 @project_page()
-def node_list(request: HttpRequest, project: Project) -> HttpResponse:
-    """The machines, their devices, and who uses what. Names of other projects' jobs are not shown."""
-    nodes = [
-        {
-            "node": node,
-            "used_cpus": sum(lease.cpus for lease in node.live_leases),  # type: ignore[attr-defined]
-            "used_memory_mib": sum(lease.memory_mib for lease in node.live_leases),  # type: ignore[attr-defined]
-            "devices": [_device(device, node.live_leases, project) for device in node.accelerators.all()],  # type: ignore[attr-defined]
-            "jobs": [
-                lease.attempt.job
-                for lease in node.live_leases
-                if lease.accelerator_id is None and lease.attempt.job.project_id == project.pk
-            ],  # type: ignore[attr-defined]
-            "others": sum(
-                1
-                for lease in node.live_leases
-                if lease.accelerator_id is None and lease.attempt.job.project_id != project.pk
-            ),  # type: ignore[attr-defined]
-        }
-        for node in selectors.list_nodes()
-    ]
-    return render(request, "gpucloud/node_list.html", {"nodes": nodes})
-
-
-def _device(device: Any, leases: list[Any], project: Project) -> dict[str, Any]:
-    holder = next((lease for lease in leases if lease.accelerator_id == device.pk), None)
-    job = holder.attempt.job if holder and holder.attempt.job.project_id == project.pk else None
-    return {"row": device, "taken": holder is not None, "job": job}
+def node_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    """The machines, their devices, and who uses what."""
+    return lists.show(request, project, NODES, "gpucloud/node_list.html")

@@ -1,12 +1,14 @@
 """Reads of lms. Every query starts from the actor's projects; somebody else's model or deployment is not found."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, Count, Max, Q, QuerySet, Sum
+from django.db.models import Avg, Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
@@ -34,17 +36,20 @@ def count_deployments(project: Project) -> int:
 
 def list_models(actor: Actor) -> QuerySet[Model]:
     """Models of the actor's projects, with how many versions each has."""
+    versions = ModelVersion.objects.filter(model=OuterRef("pk"))
+    counted = versions.values("model").annotate(count=Count("pk")).values("count")
     return (
         Model.objects.filter(project__in=actor.projects())
         .select_related("project", "created_by")
         .annotate(
-            version_count=Count("versions"), newest=Max("versions__number"), changed_at=Max("versions__created_at")
+            version_count=Coalesce(Subquery(counted), 0),  # per row shown, not per row there
+            newest=Subquery(versions.order_by("-number").values("number")[:1]),
         )
         .order_by("-id")
     )
 
 
-def newest_versions(models: QuerySet[Model]) -> list[dict[str, Any]]:
+def newest_versions(models: Iterable[Model]) -> list[dict[str, Any]]:
     """[{"model", "version"}] with the newest version of each model, None when it has none."""
     rows = list(models)
     newest = ModelVersion.objects.filter(model__in=rows).select_related("artefact").order_by("model", "-number")

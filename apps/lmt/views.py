@@ -4,11 +4,12 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from apps.core import lists
 from apps.core.errors import AifsError, InvalidInput, field_problems
 from apps.core.models import Project
 from apps.core.pages import project_page
@@ -17,19 +18,17 @@ from apps.gpucloud import shown
 from apps.gpucloud.models import Job
 from apps.lms.selectors import before_after
 from apps.lmt import selectors, services
+from apps.lmt.lists import RUNS
 from workers.kinds import Resources, kinds
 from workers.lmt.base import TuningParams
 
-LIST_LIMIT = 100
 DEFAULT_KIND = "lmt.sft"
 
 
 @project_page()
-def run_list(request: HttpRequest, project: Project) -> HttpResponse:
-    """Newest first, with the held-out loss before and after."""
-    runs = list(selectors.list_runs(request.actor, project)[:LIST_LIMIT])  # type: ignore[attr-defined]
-    rows = [{"story": story, "kind": shown.kind_label(story.job.kind)} for story in selectors.tell(runs)]
-    return render(request, "lmt/run_list.html", {"rows": rows})
+def run_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    """With the held-out loss before and after."""
+    return lists.show(request, project, RUNS, "lmt/run_list.html")
 
 
 @project_page("run_simple")

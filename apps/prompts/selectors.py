@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import yaml
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
@@ -20,10 +21,15 @@ from apps.prompts.models import Prompt, PromptService, PromptVersion
 
 def list_prompts(actor: Actor) -> QuerySet[Prompt]:
     """Prompts of the actor's projects, with how many versions each has."""
+    versions = PromptVersion.objects.filter(prompt=OuterRef("pk"))
+    counted = versions.values("prompt").annotate(count=Count("pk")).values("count")
     return (
         Prompt.objects.filter(project__in=actor.projects())
         .select_related("project", "created_by")
-        .annotate(version_count=Count("versions"), newest=Max("versions__number"))
+        .annotate(
+            version_count=Coalesce(Subquery(counted), 0),  # per row shown, not per row there
+            newest=Subquery(versions.order_by("-number").values("number")[:1]),
+        )
         .order_by("-updated_at", "-id")
     )
 

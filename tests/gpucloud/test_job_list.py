@@ -1,9 +1,11 @@
 """`gpucloud:job_list`."""
 
+from dataclasses import replace
+
 import pytest
 from django.urls import reverse
 
-from apps.gpucloud import views
+from apps.gpucloud.lists import JOBS
 from apps.gpucloud.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -33,18 +35,18 @@ def test_filters_in_the_address(house, check, url):
 
 
 def test_pages_by_key(house, check, url, monkeypatch):
-    monkeypatch.setattr(views, "PER_PAGE", 2)
+    monkeypatch.setattr("apps.gpucloud.views.JOBS", replace(JOBS, per_page=2))
     for number in range(5):
         check(name=f"job-{number}")
     client, seen = house.client("viewer"), []
     answer = client.get(url)
     while True:
         seen += [row["job"].name for row in answer.context["rows"]]
-        if not answer.context["older"]:
+        if not answer.context["list"]["after"]:
             break
-        answer = client.get(url + answer.context["older"])
+        answer = client.get(url + answer.context["list"]["after"])
     assert seen == [f"job-{number}" for number in range(4, -1, -1)]
-    back = client.get(url + answer.context["newer"])
+    back = client.get(url + answer.context["list"]["before"])
     assert [row["job"].name for row in back.context["rows"]] == ["job-2", "job-1"]
 
 

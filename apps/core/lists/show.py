@@ -21,7 +21,7 @@ def show(
     """
     actor = request.actor  # type: ignore[attr-defined]
     views = list_saved_views(actor, spec.url_name)
-    if not request.GET:
+    if not request.GET and request.method == "GET":
         default = next((view for view in views if view.is_default and view.query), None)
         if default:
             return redirect(f"{request.path}?{default.query}")

@@ -3,17 +3,17 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as marked
 from django.views.decorators.http import require_POST
 
-from apps.core import selectors, services
+from apps.core import lists, selectors, services
 from apps.core.errors import NotFound
 from apps.core.forms import RIGHT_WORDS, ApiKeyForm, InvitationForm, ProjectForm, RoleForm
+from apps.core.lists.own import AUDIT, KEYS, MEMBERS
 from apps.core.models import ApiKey, Project
 from apps.core.pages import project_page, signed_in_page
 
@@ -42,7 +42,7 @@ def settings_project(request: HttpRequest, project: Project) -> HttpResponse:
 
 
 @project_page()
-def settings_keys(request: HttpRequest, project: Project) -> HttpResponse:
+def settings_keys(request: HttpRequest, project: Project) -> HttpResponseBase:
     """The keys one may see, and a form for a new one. A new key is shown in the answer to the POST and nowhere else."""
     actor = request.actor  # type: ignore[attr-defined]
     form = ApiKeyForm(request.POST or None, allowed=actor.rights(project) or frozenset())
@@ -52,9 +52,8 @@ def settings_keys(request: HttpRequest, project: Project) -> HttpResponse:
             actor, project, form.cleaned_data["name"], form.cleaned_data["rights"], form.expires_at()
         )
         form = ApiKeyForm(allowed=actor.rights(project) or frozenset())
-    keys = selectors.list_api_keys(actor, project)
-    context = {"keys": keys, "form": form, "fresh": fresh, "right_words": RIGHT_WORDS}
-    response = render(request, "core/settings_keys.html", context)
+    context = {"form": form, "fresh": fresh, "right_words": RIGHT_WORDS}
+    response = lists.show(request, project, KEYS, "core/settings_keys.html", context)
     if fresh:
         response["Cache-Control"] = "no-store"
     return response
@@ -75,7 +74,7 @@ def api_key_revoke(request: HttpRequest, project: Project, key: UUID) -> HttpRes
 
 
 @project_page()
-def settings_members(request: HttpRequest, project: Project) -> HttpResponse:
+def settings_members(request: HttpRequest, project: Project) -> HttpResponseBase:
     """Who is in. Owners invite: the link is shown in the answer to the POST and nowhere else."""
     actor = request.actor  # type: ignore[attr-defined]
     form = InvitationForm(request.POST or None)
@@ -88,13 +87,12 @@ def settings_members(request: HttpRequest, project: Project) -> HttpResponse:
             form = InvitationForm()
             messages.success(request, _("Send this link to %(email)s.") % {"email": invitation.email})
     context = {
-        "members": selectors.list_members(project),
         "invitations": selectors.list_invitations(project) if actor.may("manage", project) else [],
         "form": form,
         "role_form": RoleForm(),
         "link": link,
     }
-    return render(request, "core/settings_members.html", context)
+    return lists.show(request, project, MEMBERS, "core/settings_members.html", context)
 
 
 @require_POST
@@ -129,11 +127,5 @@ def invitation_withdraw(request: HttpRequest, project: Project, invitation: UUID
 
 
 @project_page("manage")
-def audit_list(request: HttpRequest, project: Project) -> HttpResponse:
-    """Newest first; `?action=` narrows to one noun or deed, `?page=` turns."""
-    action = request.GET.get("action", "").strip()[:60]
-    events = selectors.list_audit_events(project)
-    if action:
-        events = events.filter(action__startswith=action)
-    page = Paginator(events, 50).get_page(request.GET.get("page"))
-    return render(request, "core/audit_list.html", {"page": page, "action": action})
+def audit_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, AUDIT, "core/audit_list.html")

@@ -3,38 +3,22 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from apps.core import lists
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.datasets import selectors, services
 from apps.datasets.forms import DatasetForm
-from apps.datasets.models import DatasetKind
-
-PAGE = 50
+from apps.datasets.lists import DATASETS
 
 
 @project_page()
-def dataset_list(request: HttpRequest, project: Project) -> HttpResponse:
-    """Filters and the place in the list stand in the address: `q`, `kind`, `before` (id of the last one seen)."""
-    query, kind = request.GET.get("q", "").replace("\0", "").strip(), request.GET.get("kind", "")
-    found = selectors.list_datasets(request.actor).filter(project=project)  # type: ignore[attr-defined]
-    if query:
-        found = found.filter(name__icontains=query)
-    if kind in DatasetKind.values:
-        found = found.filter(kind=kind)
-    rows = list(selectors.older_than(found, request.GET.get("before", ""))[: PAGE + 1])
-    context = {
-        "datasets": rows[:PAGE],
-        "query": query,
-        "kind": kind,
-        "kinds": DatasetKind.choices,
-        "last": rows[PAGE - 1] if len(rows) > PAGE else None,
-    }
-    return render(request, "datasets/dataset_list.html", context)
+def dataset_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, DATASETS, "datasets/dataset_list.html")
 
 
 @project_page()

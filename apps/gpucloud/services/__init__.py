@@ -2,6 +2,7 @@
 
 from apps.gpucloud.services.jobs import (
     cancel_job,
+    cancel_jobs,
     clone_job,
     reproduce_job,
     request_cancel,
@@ -13,6 +14,7 @@ from apps.gpucloud.services.jobs import (
 
 __all__ = [
     "cancel_job",
+    "cancel_jobs",
     "clone_job",
     "reproduce_job",
     "request_cancel",

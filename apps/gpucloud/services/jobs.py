@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.core.models import Project
+from apps.core.selectors import as_uuid
 from apps.core.services import record_audit
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, Job, JobInput, JobState
@@ -21,6 +22,7 @@ from apps.gpucloud.services.wakeups import wake_node, wake_scheduler
 from workers.kinds import Kind, kinds
 
 PRIORITY_MAX = 100
+CANCEL_AT_ONCE = 200
 SERVICE_ATTEMPTS = 8
 """A serving instance is started again more often than a run before it is given up."""
 
@@ -137,6 +139,23 @@ def cancel_job(actor: Actor, job: Job) -> None:
 
 @transaction.atomic
 def request_cancel(job: Job) -> None:
+def cancel_jobs(actor: Actor, project: Project, ids: Iterable[str]) -> tuple[int, int]:
+    """Cancel several jobs of a project, at most CANCEL_AT_ONCE. Answers how many were asked to stop, and how many had
+    ended; one that is not the project's is not there. Raises NotAllowed before any is touched."""
+    known = [uuid for uuid in map(as_uuid, ids) if uuid][:CANCEL_AT_ONCE]
+    jobs = list(Job.objects.filter(project=project, pk__in=known).select_related("project"))
+    for job in jobs:
+        require_right(actor, get_kind(job.kind), project)
+    asked = 0
+    for job in jobs:
+        try:
+            cancel_job(actor, job)
+            asked += 1
+        except Conflict:
+            continue
+    return asked, len(jobs) - asked
+
+
     """As `cancel_job`, for the system's own use (an undeployed model needs no instance)."""
     if not Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE).update(cancel_requested_at=Now()):
         raise Conflict(_("This job has already ended."), job=str(job.pk))

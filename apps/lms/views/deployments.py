@@ -4,23 +4,24 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
+from apps.core import lists
 from apps.core.errors import AifsError, InvalidInput, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.lms import selectors, services, snippets
 from apps.lms.forms import DeploymentForm, ExternalForm, ScaleForm
+from apps.lms.lists import DEPLOYMENTS
 from apps.lms.services.deployments import OWN_PARAMS
 
 
 @project_page()
-def deployment_list(request: HttpRequest, project: Project) -> HttpResponse:
-    deployments = selectors.list_deployments(request.actor).filter(project=project)  # type: ignore[attr-defined]
-    return render(request, "lms/deployment_list.html", {"rows": [selectors.describe(row) for row in deployments]})
+def deployment_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, DEPLOYMENTS, "lms/deployment_list.html")
 
 
 @project_page("deploy")

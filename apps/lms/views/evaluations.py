@@ -1,22 +1,21 @@
 """Evaluations: list, start one, look at one and set it beside another."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
+from apps.core import lists
 from apps.core.errors import InvalidInput, field_problems
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud.services import submit_job
 from apps.lms import selectors
-
-LIST_LIMIT = 200
+from apps.lms.lists import EVALUATIONS
 
 
 @project_page()
-def evaluation_list(request: HttpRequest, project: Project) -> HttpResponse:
-    evaluations = selectors.list_evaluations(request.actor).filter(model_version__model__project=project)  # type: ignore[attr-defined]
-    return render(request, "lms/evaluation_list.html", {"evaluations": evaluations[:LIST_LIMIT]})
+def evaluation_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, EVALUATIONS, "lms/evaluation_list.html")
 
 
 @project_page("run_simple")

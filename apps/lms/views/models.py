@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from apps.core import lists
 from apps.core.errors import Conflict, InvalidInput, field_problems, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
@@ -16,20 +17,15 @@ from apps.core.selectors import lineage
 from apps.gpucloud.services import submit_job
 from apps.lms import cards, selectors, services
 from apps.lms.forms import CardForm, ModelForm
+from apps.lms.lists import MODELS
 from apps.lms.models import Model, ModelVersion
 
-LIST_LIMIT = 200
 EVALUATIONS_SHOWN = 8
 
 
 @project_page()
-def model_list(request: HttpRequest, project: Project) -> HttpResponse:
-    query = request.GET.get("q", "").strip()
-    models = selectors.list_models(request.actor).filter(project=project)  # type: ignore[attr-defined]
-    if query:
-        models = models.filter(name__icontains=query)
-    newest = selectors.newest_versions(models[:LIST_LIMIT])
-    return render(request, "lms/model_list.html", {"rows": newest, "query": query})
+def model_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, MODELS, "lms/model_list.html")
 
 
 @project_page("run_simple")

@@ -1,26 +1,23 @@
 """List of prompts and the editor with its test bench."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from apps.core import lists
 from apps.core.errors import AifsError, Conflict, InvalidInput, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.prompts import running, selectors, services, templating
 from apps.prompts.forms import PromptForm, ValuesForm, VersionForm
+from apps.prompts.lists import PROMPTS
 
 
 @project_page()
-def prompt_list(request: HttpRequest, project: Project) -> HttpResponse:
-    query = request.GET.get("q", "").strip()
-    prompts = selectors.list_prompts(request.actor).filter(project=project)  # type: ignore[attr-defined]
-    if query:
-        prompts = prompts.filter(name__icontains=query)
-    context = {"prompts": prompts.prefetch_related("versions__services")[:200], "query": query}
-    return render(request, "prompts/prompt_list.html", context)
+def prompt_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, PROMPTS, "prompts/prompt_list.html")
 
 
 @project_page("run_simple")

@@ -6,23 +6,24 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_POST
+from apps.core import lists
 
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.prompts import running, selectors, services, snippets
 from apps.prompts.forms import SwitchForm
+from apps.prompts.lists import SERVICES
 
 
 @project_page()
-def service_list(request: HttpRequest, project: Project) -> HttpResponse:
-    found = selectors.list_services(request.actor).filter(project=project)  # type: ignore[attr-defined]
-    return render(request, "prompts/service_list.html", {"services": found[:200]})
+def service_list(request: HttpRequest, project: Project) -> HttpResponseBase:
+    return lists.show(request, project, SERVICES, "prompts/service_list.html")
 
 
 @project_page()

@@ -1,0 +1,91 @@
+"""No list asks more than 8 questions of the database, however many rows it shows; a new list is counted by being there.
+
+The counts stand in tests/golden/list_queries.json; `UPDATE_GOLDEN=1` writes them anew.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from aifs import urls
+from apps.core import lists
+from tests.crowd import Crowd
+from tests.factories import House, make_house
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.django_db
+GOLDEN = ROOT / "tests/golden/list_queries.json"
+MOST = 8
+ROWS = 40
+"""More than a page."""
+
+
+def page_lists() -> list[lists.List]:
+    return lists.all_lists()
+
+
+def api_lists() -> dict[str, Any]:
+    """Every collection of the API that can be listed, by its prefix."""
+    return {prefix: viewset for prefix, viewset, _base in urls.api().registry if hasattr(viewset, "list")}
+
+
+@pytest.fixture(scope="module")
+def house(django_db_setup: None, django_db_blocker: Any) -> Iterator[House]:
+    """One house with a crowd in it for all counts of this file; it goes when they are done."""
+    from django.db import transaction
+
+    with django_db_blocker.unblock():
+        block = transaction.atomic()
+        block.__enter__()
+        house = make_house("crowded")
+        Crowd(house.project, house.owner).fill(ROWS)
+        yield house
+        transaction.set_rollback(True)
+        block.__exit__(None, None, None)
+
+
+def queries(client: Client, address: str) -> int:
+    client.get(address)  # the first request also writes the session and fills caches
+    with CaptureQueriesContext(connection) as asked:
+        answer = client.get(address)
+    assert answer.status_code == 200, address
+    if len(asked) > MOST:
+        print("\n".join(query["sql"][:300] for query in asked.captured_queries))
+    return len(asked)
+
+
+def test_pages(house: House) -> None:
+    client = house.client("owner")
+    counts, empty = {}, []
+    for spec in page_lists():
+        address = reverse(spec.url_name, args=[house.project.slug])
+        counts[spec.url_name] = queries(client, address)
+        if not client.get(address).context["list"]["rows"]:
+            empty.append(spec.url_name)
+    assert not empty, f"tests/crowd.py makes no rows for {empty}"
+    check("pages", counts)
+
+
+def test_api(house: House) -> None:
+    client = house.api("owner")
+    check("api", {prefix: queries(client, f"/api/v1/{prefix}/") for prefix in api_lists()})
+
+
+def check(part: str, counts: dict[str, int]) -> None:
+    too_many = {name: count for name, count in counts.items() if count > MOST}
+    assert not too_many, too_many
+    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(json.dumps(golden | {part: dict(sorted(counts.items()))}, indent=1) + "\n")
+        return
+    more = {
+        name: (golden[part].get(name), count) for name, count in counts.items() if count > golden[part].get(name, MOST)
+    }
+    assert not more, f"asks more than it did (then, now): {more}"
