@@ -37,6 +37,7 @@ class Actor:
         self.ip = ip
         self._rights: dict[Any, frozenset[str] | None] = {}
 
+        self._memberships: list[Membership] | None = None
     @property
     def is_authenticated(self) -> bool:
         return bool(self.user.is_authenticated and self.user.is_active)
@@ -49,8 +50,21 @@ class Actor:
         return projects.filter(pk=self.api_key.project_id) if self.api_key else projects
 
     def rights(self, project: Project) -> frozenset[str] | None:
+    def memberships(self) -> list[Membership]:
+        """The actor's own, with their projects, by name: one question for the switcher, the door and the rights."""
+        if self._memberships is None:
+            rows = Membership.objects.filter(user=self.user) if self.is_authenticated else Membership.objects.none()
+            if self.api_key:
+                rows = rows.filter(project=self.api_key.project_id)
+            self._memberships = list(rows.select_related("project").order_by("project__name"))
+            for row in self._memberships:
+                self._rights.setdefault(row.project_id, self._rights_of(row.role))
+        return self._memberships
+
         """What the actor may do here; None for a stranger. Looked up once per actor and project."""
         if project.pk not in self._rights:
+        if project.pk not in self._rights and self._memberships is None:
+            self.memberships()
             self._rights[project.pk] = self._look_up(project)
         return self._rights[project.pk]
 
@@ -58,8 +72,9 @@ class Actor:
         if not self.is_authenticated or (self.api_key and self.api_key.project_id != project.pk):
             return None
         role = Membership.objects.filter(project=project, user=self.user).values_list("role", flat=True).first()
-        if role is None:
-            return None
+        return None if role is None else self._rights_of(role)
+
+    def _rights_of(self, role: str) -> frozenset[str]:
         rights = ROLE_RIGHTS[role]
         return rights & frozenset(self.api_key.rights) if self.api_key else rights
 

@@ -62,7 +62,7 @@ def frame_commands(actor: Actor, project: Project) -> Iterable[Command]:
     for stage in dashboard.ordered():
         if actor.may(stage.right, project):
             yield Command(str(stage.todo), reverse(stage.start_url, args=[slug]), "start", stage.icon, stage.name)
-    for other in sorted(actor.projects(), key=lambda row: row.name):
+    for other in (row.project for row in actor.memberships()):
         if other.pk != project.pk:
             yield Command(other.name, reverse("core:dashboard", args=[other.slug]), "project", "folder", other.slug)
     yield Command(_("New project"), reverse("core:project_create"), "project", "plus")

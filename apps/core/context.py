@@ -19,7 +19,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     lines = SimpleLazyObject(lambda: _rail(request, project) if signed_in and project else [])
     return {
         "project": project,
-        "projects": SimpleLazyObject(lambda: list(actor.projects().order_by("name")) if signed_in else []),
+        "projects": SimpleLazyObject(lambda: [row.project for row in actor.memberships()] if signed_in else []),
         "areas": SimpleLazyObject(lambda: [line for line in lines if not line["tool"]]),
         "tools": SimpleLazyObject(lambda: [line for line in lines if line["tool"]]),
         "rights": (actor.rights(project) or frozenset()) if signed_in and project else frozenset(),

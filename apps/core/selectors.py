@@ -39,7 +39,10 @@ def as_uuid(text: object) -> uuid.UUID | None:
 def get_project(actor: Actor, slug_or_id: str | uuid.UUID) -> Project:
     """Raises NotFound unless the actor is a member."""
     known = as_uuid(slug_or_id)
-    match = Q(pk=known) if known else Q(slug=str(slug_or_id))
+    for row in actor.memberships():
+        if row.project_id == known or row.project.slug == str(slug_or_id):
+            return row.project
+    match = Q(pk=known) if known else Q(slug=str(slug_or_id))  # joined since the memberships were read
     project = actor.projects().filter(match).first()
     if project is None:
         raise NotFound(_("There is no such project, or you are not a member of it."))

@@ -45,7 +45,9 @@ class ProjectViewSet(viewsets.GenericViewSet):
             return rows.none()
         path = f"{self.project_field}__in" if self.project_field else "pk__in"
         wanted = self.request.query_params.get("project") if self.action == "list" else None
-        projects = [selectors.get_project(self.actor, wanted)] if wanted else list(self.actor.projects())
+        projects = (
+            [selectors.get_project(self.actor, wanted)] if wanted else [row.project for row in self.actor.memberships()]
+        )
         right = self.required_right()
         if self.action == "list":
             projects = [project for project in projects if self.actor.may(right, project)]
