@@ -36,8 +36,8 @@ class Actor:
         self.api_key = api_key
         self.ip = ip
         self._rights: dict[Any, frozenset[str] | None] = {}
-
         self._memberships: list[Membership] | None = None
+
     @property
     def is_authenticated(self) -> bool:
         return bool(self.user.is_authenticated and self.user.is_active)
@@ -49,7 +49,6 @@ class Actor:
         projects = Project.objects.filter(memberships__user=self.user)
         return projects.filter(pk=self.api_key.project_id) if self.api_key else projects
 
-    def rights(self, project: Project) -> frozenset[str] | None:
     def memberships(self) -> list[Membership]:
         """The actor's own, with their projects, by name: one question for the switcher, the door and the rights."""
         if self._memberships is None:
@@ -61,10 +60,11 @@ class Actor:
                 self._rights.setdefault(row.project_id, self._rights_of(row.role))
         return self._memberships
 
+    def rights(self, project: Project) -> frozenset[str] | None:
         """What the actor may do here; None for a stranger. Looked up once per actor and project."""
-        if project.pk not in self._rights:
         if project.pk not in self._rights and self._memberships is None:
             self.memberships()
+        if project.pk not in self._rights:
             self._rights[project.pk] = self._look_up(project)
         return self._rights[project.pk]
 
@@ -77,11 +77,6 @@ class Actor:
     def _rights_of(self, role: str) -> frozenset[str]:
         rights = ROLE_RIGHTS[role]
         return rights & frozenset(self.api_key.rights) if self.api_key else rights
-
-    def may(self, right: str, project: Project) -> bool:
-        if right not in RIGHTS:
-            raise ValueError(f"unknown right {right!r}")
-        return right in (self.rights(project) or ())
 
     def require(self, right: str, project: Project) -> None:
         """Raises NotFound to strangers, NotAllowed to members without the right."""
