@@ -78,6 +78,11 @@ class Actor:
         rights = ROLE_RIGHTS[role]
         return rights & frozenset(self.api_key.rights) if self.api_key else rights
 
+    def may(self, right: str, project: Project) -> bool:
+        if right not in RIGHTS:
+            raise ValueError(f"unknown right {right!r}")
+        return right in (self.rights(project) or ())
+
     def require(self, right: str, project: Project) -> None:
         """Raises NotFound to strangers, NotAllowed to members without the right."""
         if self.rights(project) is None:
