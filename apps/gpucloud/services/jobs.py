@@ -137,8 +137,6 @@ def cancel_job(actor: Actor, job: Job) -> None:
     record_audit(actor, "job.cancel", job)
 
 
-@transaction.atomic
-def request_cancel(job: Job) -> None:
 def cancel_jobs(actor: Actor, project: Project, ids: Iterable[str]) -> tuple[int, int]:
     """Cancel several jobs of a project, at most CANCEL_AT_ONCE. Answers how many were asked to stop, and how many had
     ended; one that is not the project's is not there. Raises NotAllowed before any is touched."""
@@ -156,6 +154,8 @@ def cancel_jobs(actor: Actor, project: Project, ids: Iterable[str]) -> tuple[int
     return asked, len(jobs) - asked
 
 
+@transaction.atomic
+def request_cancel(job: Job) -> None:
     """As `cancel_job`, for the system's own use (an undeployed model needs no instance)."""
     if not Job.objects.filter(pk=job.pk, state__in=Job.ACTIVE).update(cancel_requested_at=Now()):
         raise Conflict(_("This job has already ended."), job=str(job.pk))

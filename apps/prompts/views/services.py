@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_POST
-from apps.core import lists
 
+from apps.core import lists
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.pages import project_page
