@@ -10,10 +10,20 @@ class CoreConfig(AppConfig):
     verbose_name = _("People and artefacts")
 
     def ready(self) -> None:
-        from apps.core import commands, navigation, selectors  # these need the models, which are ready only now
+        from apps.core import (  # these need the models, which are ready only now
+            attention,
+            commands,
+            dashboard,
+            navigation,
+            selectors,
+        )
 
         import_module("apps.core.schema")  # drf-spectacular finds the key scheme by its class being there
         commands.register("frame", commands.frame_commands)
+        dashboard.register_concerns("keys", attention.key_concerns)
+        navigation.register_card(
+            "attention", template="core/_card_attention.html", context=dashboard.concerns, order=20
+        )
         navigation.register_search("artefacts", selectors.search_artefacts)
         navigation.register(
             area="lineage", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True

@@ -3,7 +3,7 @@
 Apps register their stages in `AppConfig.ready`; core knows none of them. One picture and one checklist come of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ Counts = dict[str, dict[str, int]]
 @dataclass(frozen=True)
 class Stage:
     """One stage. label: what it holds (“Datasets”); todo: what to do first (“Import data”); text: its consequence;
-    kinds: the jobs that do its work; count: how many things it holds."""
+    kinds: the jobs that do its work; count: how many things it holds; sample_url: a POST that begins with samples."""
 
     name: str
     label: str | Promise
@@ -33,10 +33,36 @@ class Stage:
     right: str
     kinds: tuple[str, ...]
     count: Callable[[Project], int]
+    sample_url: str = ""
 
 
 _stages: dict[str, Stage] = {}
 _activity: list[Callable[[Project], Counts]] = []
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that needs a look: what it is, why, and where to see to it. state: as badges show it."""
+
+    title: str
+    text: str
+    url: str
+    state: str
+
+
+_concerns: dict[str, Callable[[Actor, Project], Iterable[Concern]]] = {}
+
+
+def register_concerns(name: str, provider: Callable[[Actor, Project], Iterable[Concern]]) -> None:
+    if name in _concerns:
+        raise ValueError(f"concerns {name!r} are registered twice")
+    _concerns[name] = provider
+
+
+def concerns(actor: Actor, project: Project, limit: int = 8) -> dict[str, Any]:
+    """What needs a look in a project, at most so many: {"rows", "more"}."""
+    found = [concern for provider in _concerns.values() for concern in provider(actor, project)]
+    return {"rows": found[:limit], "more": max(0, len(found) - limit)}
 
 
 def register_stage(stage: Stage) -> None:
@@ -55,7 +81,7 @@ def ordered() -> list[Stage]:
 
 
 def stages(actor: Actor, project: Project) -> list[dict[str, Any]]:
-    """Every stage in order: {"stage", "url", "start_url", "count", "running", "failed", "next"}.
+    """Every stage in order: {"stage", "url", "start_url", "sample_url", "count", "running", "failed", "next"}.
 
     `next` marks the first that is still empty; `start_url` is empty when the actor may not begin it.
     """
@@ -70,6 +96,7 @@ def stages(actor: Actor, project: Project) -> list[dict[str, Any]]:
                 "stage": stage,
                 "url": reverse(stage.list_url, args=[project.slug]),
                 "start_url": reverse(stage.start_url, args=[project.slug]) if allowed else "",
+                "sample_url": reverse(stage.sample_url, args=[project.slug]) if allowed and stage.sample_url else "",
                 "count": stage.count(project),
                 "running": sum(sum(counts.values()) for counts in states) - failed,
                 "failed": failed,

@@ -32,6 +32,7 @@ class DatasetsConfig(AppConfig):
                 order=10,
                 list_url="datasets:dataset_list",
                 start_url="datasets:import_create",
+                sample_url="datasets:sample_import",
                 right="run_simple",
                 kinds=("datasets.import",),
                 count=selectors.count_datasets,

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", datasets.dataset_list, name="dataset_list"),
     path("import/", imports.import_create, name="import_create"),
     path("import/preview/", imports.import_preview, name="import_preview"),
+    path("import/samples/", imports.sample_import, name="sample_import"),
     path("sets/<uuid:dataset>/", datasets.dataset_detail, name="dataset_detail"),
     path("sets/<uuid:dataset>/edit/", datasets.dataset_update, name="dataset_update"),
     path("sets/<uuid:dataset>/delete/", datasets.dataset_delete, name="dataset_delete"),

@@ -25,6 +25,4 @@ class GpucloudConfig(AppConfig):
         commands.register("jobs", start_commands)
         core_dashboard.register_activity(dashboard.activity)
         navigation.register_card("running", template="gpucloud/_card_running.html", context=dashboard.running, order=10)
-        navigation.register_card(
-            "attention", template="gpucloud/_card_attention.html", context=dashboard.attention, order=20
-        )
+        core_dashboard.register_concerns("jobs", dashboard.concerns)

@@ -1,13 +1,16 @@
 """What the project's first page says about work: what runs now, and what needs a look."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Q
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.core.access import Actor
-from apps.core.dashboard import Counts
+from apps.core.dashboard import Concern, Counts
 from apps.core.models import Project
 from apps.gpucloud import selectors, shown
 from apps.gpucloud.models import Job, JobState, Node, NodeState
@@ -36,13 +39,15 @@ def running(actor: Actor, project: Project) -> dict[str, Any]:
     return {"rows": rows, "more": max(0, jobs.count() - len(rows)) if len(rows) == SHOWN else 0}
 
 
-def attention(actor: Actor, project: Project) -> dict[str, Any]:
+def concerns(actor: Actor, project: Project) -> Iterable[Concern]:
     """Jobs that failed in the last day, and nodes that do not answer."""
+    lost = Node.objects.filter(state=NodeState.LOST).order_by("name")[:SHOWN]
+    nodes_url = reverse("gpucloud:node_list", args=[project.slug])
+    for node in lost:
+        yield Concern(_("The node %(name)s does not answer.") % {"name": node.name}, "", nodes_url, node.state)
     failed = selectors.list_jobs(actor, project).filter(
         state=JobState.FAILED, ended_at__gt=timezone.now() - LATELY, service=False
     )
-    rows = [
-        {"job": job, "kind": shown.kind_label(job.kind), "reason": shown.reason_text(job.reason)}
-        for job in failed[:SHOWN]
-    ]
-    return {"rows": rows, "nodes": list(Node.objects.filter(state=NodeState.LOST).order_by("name")[:SHOWN])}
+    for job in failed[:SHOWN]:
+        url = reverse("gpucloud:job_detail", args=[project.slug, job.pk])
+        yield Concern(job.name or shown.kind_label(job.kind), shown.reason_text(job.reason), url, job.state)

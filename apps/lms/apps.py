@@ -13,6 +13,7 @@ class LmsConfig(AppConfig):
         from apps.lms import selectors
         from apps.lms.jobs import LmsHandler
         from apps.lms.services import snapshot
+        from apps.lms.attention import deployment_concerns
 
         register(LmsHandler())
         key_changes.register(snapshot.rebuild)
@@ -24,6 +25,7 @@ class LmsConfig(AppConfig):
         )
         navigation.register(area="lms", label=_("Models & Serving"), url_name="lms:model_list", icon="boxes", order=50)
         navigation.register_search("lms", selectors.search)
+        dashboard.register_concerns("deployments", deployment_concerns)
         dashboard.register_stage(
             dashboard.Stage(
                 name="evaluate",

@@ -3,16 +3,18 @@
 from pathlib import PurePath
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.core import selectors as core
-from apps.core.errors import AifsError, InvalidInput, field_problems, translate
+from apps.core.errors import AifsError, Conflict, InvalidInput, field_problems, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.datasets import previews, shapes
+from apps.datasets import previews, samples, shapes
 from apps.gpucloud.services import submit_job
 
 KIND = "datasets.import"
@@ -44,6 +46,19 @@ def import_preview(request: HttpRequest, project: Project) -> HttpResponse:
         return render(request, "datasets/_import_preview.html", {"form": form, **found})
     form.errors.pop("name", None)
     return show(request, form, found)
+
+
+@require_POST
+@project_page("run_simple")
+def sample_import(request: HttpRequest, project: Project) -> HttpResponse:
+    """The rows of the demo, for a project that has none yet; back to the checklist, which ticks itself."""
+    try:
+        samples.import_samples(request.actor, project)  # type: ignore[attr-defined]
+    except Conflict as error:
+        messages.warning(request, translate(error.message, error.data))
+    else:
+        messages.success(request, _("The sample data is being imported."))
+    return redirect("core:dashboard", project=project.slug)
 
 
 def make_form(request: HttpRequest, project: Project) -> ParamsForm:
