@@ -14,15 +14,17 @@ from typing import Any
 
 from django.db import connection
 
-from apps.core.models import Artefact
 from apps.gpucloud.agent.processes import mark_of
-from apps.gpucloud.models import Attempt, Job, Lease
+from apps.gpucloud.models import Attempt, Job
 from apps.gpucloud.services import submit_job
 from tests.factories import House, make_house
+from tests.faults import run_processes
+from tests.faults.history import History
 from workers.supervise import is_alive
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_S, HEARTBEAT_S, GRACE_S = 6.0, 0.5, 2.0
+SETTLE_S = 10.0
 MANAGE = [sys.executable, "manage.py"]
 CONTROL = [
     sys.executable,
@@ -38,13 +40,6 @@ CONTROL = [
     "-l",
     "WARNING",
 ]
-
-
-def folder_of(pid: int) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/cwd")
-    except OSError:
-        return ""
 
 
 class Installation:
@@ -104,10 +99,7 @@ class Installation:
 
     def run_processes(self) -> list[int]:
         """Every process of any run of this installation: supervisors, children, grandchildren."""
-        pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-        return [
-            pid for pid in pids if mark_of(pid).startswith(str(self.home)) or folder_of(pid).startswith(str(self.home))
-        ]
+        return list(run_processes.of_homes(self.homes))
 
     # --- jobs
 
@@ -173,15 +165,17 @@ class Installation:
 
     # --- the judge
 
-    def check_history(self) -> None:
-        """Every accepted job ended exactly once; no orphan process, no lease still held, no artefact twice."""
-        for job in Job.objects.all():
-            states = list(job.events.filter(type="state").order_by("seq").values_list("data__state", flat=True))
-            assert sum(state in Job.ENDED for state in states) == 1, (states, self.story())
-            assert states[-1] == job.state
-            sequence = list(job.events.order_by("seq").values_list("seq", flat=True))
-            assert len(sequence) == len(set(sequence))
-            assert job.attempts.filter(state__in=Attempt.ACTIVE).count() == 0
-            assert Artefact.objects.filter(job_id=job.pk).count() == len(job.outputs)
-        assert not Lease.objects.filter(released_at__isnull=True).exists(), self.story()
-        self.until(lambda: not self.run_processes(), 10, "the end of every process of a run")
+    @property
+    def homes(self) -> list[Path]:
+        """Of the web side, and of every node."""
+        return [self.home, *sorted(path.parent for path in self.home.glob("*/runs"))]
+
+    def history(self, **known: Any) -> History:
+        return History(self.environment["DATABASE_URL"], self.home / "storage", self.homes, **known)
+
+    def check_history(self, **known: Any) -> None:
+        """The judge has nothing to say, at the latest once what is on its way has arrived. known: as of `History`."""
+        deadline = time.monotonic() + SETTLE_S
+        while (found := self.history(**known).violations()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not found, "\n".join(map(str, found)) + "\n" + self.story()
