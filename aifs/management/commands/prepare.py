@@ -10,9 +10,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from aifs.database import Unusable, check_server
 from aifs.embedded.home import Home, read_json, write_private
 from apps.core.access import RIGHTS, Actor
 from apps.core.models import ApiKey, Membership, Project, Role, User
@@ -27,6 +28,10 @@ class Command(BaseCommand):
     requires_system_checks: tuple[str, ...] = ()  # `make check` did them; a start should not wait for every URL
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            check_server(settings.DATABASE_URL)
+        except Unusable as error:
+            raise CommandError(str(error)) from None
         call_command("migrate", interactive=False, verbosity=1)
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
         home = Home(settings.AIFS_HOME)
