@@ -81,7 +81,7 @@ def test_api(house: House) -> None:
 def check(part: str, counts: dict[str, int]) -> None:
     too_many = {name: count for name, count in counts.items() if count > MOST}
     assert not too_many, too_many
-    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {part: {}}
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(json.dumps(golden | {part: dict(sorted(counts.items()))}, indent=1) + "\n")
         return

@@ -16,8 +16,9 @@ def url(house) -> str:
 
 def test_empty_list_says_what_to_do():
     house = make_house()
-    page = house.client("viewer").get(url(house)).content.decode()
-    assert reverse("lmt:run_create", args=[house.project.slug]) in page
+    create = reverse("lmt:run_create", args=[house.project.slug])
+    assert create in house.client("expert").get(url(house)).content.decode()
+    assert create not in house.client("viewer").get(url(house)).content.decode()
 
 
 def test_runs_with_their_losses(tmp_path):
