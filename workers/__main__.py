@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from workers import errors
+from workers import disk, environment, errors
 from workers.io import RunIO
 from workers.kinds import find_kind
 from workers.spec import Spec
@@ -54,7 +54,8 @@ def fresh_copy(directory: Path) -> Path:
 def run(io: RunIO) -> int:
     """Run the job and end with a `result` or an `error` event. Returns the exit status.
 
-    A run that was asked to stop ends with neither and exits 75: its work goes on in a later attempt.
+    A run that was asked to stop ends with neither and exits 75, one that found the disk full exits 73: its work goes on
+    in a later attempt.
     """
     faulthandler.enable()  # a crash in native code leaves its stack in output.log
     # A library that asks for the whole machine would starve its neighbours; the spec says what was granted.
@@ -62,10 +63,21 @@ def run(io: RunIO) -> int:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
+        return _run(io)
+    except OSError as error:  # not even the last event could be written
+        if not disk.is_full(error):
+            raise
+        return disk.FULL_EXIT
+
+
+def _run(io: RunIO) -> int:
+    try:
         kind = find_kind(io.spec.kind)
         params = kind.params.model_validate(io.spec.params)
         result: dict[str, Any] = kind.run(params, io) or {}
     except errors.AifsError as error:
+        if disk.is_full(error):
+            return disk.FULL_EXIT
         io.emit("error", **error.as_event())
         return 1
     except MemoryError:
@@ -74,12 +86,15 @@ def run(io: RunIO) -> int:
     except (
         Exception
     ) as error:  # the job runner is one of the two catchers: what comes here is a bug and is shown as one
+        if disk.is_full(error):
+            return disk.FULL_EXIT
         traceback.print_exc()
         with contextlib.suppress(OSError):
             io.emit("error", **_as_event(error))
         return OUT_OF_MEMORY_EXIT if _is_memory(error) else 1
     if io.should_stop and not kind.service:
         return STOPPED_EXIT
+    io.emit("environment", **environment.describe(io.spec))
     io.emit("result", values=result)
     return 0
 

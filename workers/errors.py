@@ -57,6 +57,19 @@ class Unavailable(AifsError):
     status, code = 503, "unavailable"
 
 
+class DiskFull(AifsError):
+    """No space is left where something had to be written."""
+
+    status, code = 507, "disk_full"
+
+    def __init__(self, **data: Any) -> None:
+        super().__init__(
+            _("The disk is full."),
+            hint=_("Nothing is half written. Try again once there is space."),
+            **data,
+        )
+
+
 class OutOfMemory(AifsError):
     """The run needed more memory than it was given."""
 

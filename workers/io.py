@@ -10,10 +10,12 @@ Events, one JSON object a line, each with `seq` (from 1), `t` (Unix seconds) and
     checkpoint  step, path, values
     artefact    name, artefact_type, path, meta
     ready       data (a service says where it listens)
+    environment python, processor, threads, devices, libraries (before the result: what it ran on)
     result      values
     error       code, message, hint, data
 """
 
+import errno
 import json
 import os
 import signal
@@ -39,6 +41,7 @@ class RunIO:
         self._secrets: dict[str, str] = _read_secrets()
         self._file = open(self.dir / "events.jsonl", "ab", buffering=0)  # noqa: SIM115
         self._seq = _last_seq(self.dir / "events.jsonl")
+        self._torn = False
 
     # --- what comes in
 
@@ -115,7 +118,16 @@ class RunIO:
         """Append one event: a single write of one line, so that a killed run leaves at most one torn last line."""
         self._seq += 1
         event = {"seq": self._seq, "t": round(time.time(), 3), "type": type, **fields}
-        self._file.write(json.dumps(event, ensure_ascii=False, default=str).encode() + b"\n")
+        line = json.dumps(event, ensure_ascii=False, default=str).encode() + b"\n"
+        try:
+            written = self._file.write((b"\n" if self._torn else b"") + line) - self._torn
+        except OSError:
+            self._seq -= 1
+            raise
+        if written != len(line):  # the disk took only a part; the next event begins on a line of its own
+            self._seq, self._torn = self._seq - 1, True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.dir / "events.jsonl"))
+        self._torn = False
 
 
 def _read_secrets() -> dict[str, str]:

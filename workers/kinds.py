@@ -20,13 +20,14 @@ PACKAGES = ("workers.datasets", "workers.gpucloud", "workers.lms", "workers.lmt"
 @dataclass(frozen=True)
 class Resources:
     """What a run asks of a node. cpus: cores (also its thread count); memory_mib: 0 means no limit; accelerators:
-    count; vendor: empty means any; timeout_s: 0 means no limit."""
+    count; vendor: empty means any; timeout_s: 0 means no limit; disk_mib: free space to start with."""
 
     cpus: int = 1
     memory_mib: int = 0
     accelerators: int = 0
     vendor: str = ""
     timeout_s: int = 0
+    disk_mib: int = 0
 
 
 @dataclass(frozen=True)

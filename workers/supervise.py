@@ -29,6 +29,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 SAMPLE_S = 0.2
 PROCESSES_MAX = 512
 OUTPUT_MAX_BYTES = 2 << 30
+RESERVED_BYTES = 4096
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
 ALREADY_USED = 3
@@ -56,6 +57,7 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     secrets = sys.stdin.buffer.read()
+    reserve(directory / "exit.json")
     spec = json.loads((directory / "spec.json").read_text())
     write_json(directory / "supervisor.json", identity(os.getpid()))
     return Supervisor(directory, spec, order).run(secrets)
@@ -163,7 +165,7 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(self.status) if self.status is not None else -signal.SIGKILL
         if not self.reason and code == -signal.SIGKILL and kernel_kills() > self.kernel_kills:
             self.reason = "out_of_memory"
-        write_json(
+        write_reserved(
             self.dir / "exit.json",
             {
                 "code": code,
@@ -315,6 +317,19 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(value))
     os.replace(temporary, path)
+
+
+def reserve(path: Path) -> None:
+    """Take the space for a small file now, so that it can be written when the disk is full."""
+    path.with_suffix(".reserved").write_bytes(b" " * RESERVED_BYTES)
+
+
+def write_reserved(path: Path, value: dict[str, Any]) -> None:
+    """As `write_json`, into the space that was taken: JSON may be followed by blanks."""
+    reserved = path.with_suffix(".reserved")
+    with open(reserved, "r+b") as file:
+        file.write(json.dumps(value).encode())
+    os.replace(reserved, path)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from workers.errors import (
     AifsError,
     Conflict,
+    DiskFull,
     InvalidInput,
     LimitReached,
     NotAllowed,
@@ -19,6 +20,7 @@ from workers.errors import (
 __all__ = [
     "AifsError",
     "Conflict",
+    "DiskFull",
     "InvalidInput",
     "LimitReached",
     "NotAllowed",

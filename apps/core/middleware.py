@@ -6,14 +6,16 @@ import sys
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
 
 from apps.core import error_pages
 from apps.core.access import actor_of
-from apps.core.errors import AifsError
+from apps.core.errors import AifsError, DiskFull
 from apps.core.ids import uuid7
+from workers import disk
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,12 @@ class ErrorMiddleware(MiddlewareMixin):
         if isinstance(exception, error_pages.DATABASE_AWAY):
             log.warning("The database is away: %s", exception)
             return error_pages.show(request, error_pages.DatabaseAway())
+        if isinstance(exception, DataError):
+            log.warning("A value does not fit in %s %s", request.method, request.path, exc_info=sys.exc_info())
+            return error_pages.show(request, error_pages.DoesNotFit())
+        if disk.is_full(exception):
+            log.error("The disk is full: %s", exception)
+            return error_pages.show(request, DiskFull())
         id = str(uuid7())
         log.error("Unexpected error %s in %s %s", id, request.method, request.path, exc_info=sys.exc_info())
         signals.got_request_exception.send(sender=type(self), request=request)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import field_validator
 
-from workers import kinds
+from workers import disk, kinds
 from workers.errors import InvalidInput, Unavailable
 from workers.io import RunIO
 from workers.kinds import Resources
@@ -193,6 +193,15 @@ async def _start(io: RunIO, runtimes: list[Any], settings: Any) -> tuple[str, An
     return runtime.name, engine
 
 
+def _tell(io: RunIO, step: int, values: dict[str, float]) -> None:
+    """A full disk is no reason to stop answering."""
+    try:
+        io.metric(step, values)
+    except OSError as error:
+        if not disk.is_full(error):
+            raise
+
+
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.exists():
@@ -241,6 +250,6 @@ async def _watch(instance: Any, io: RunIO, stop: asyncio.Event) -> None:
         }  # fmt: skip
         tokens = instance.tokens_made
         if values != last or now - last_at > IDLE_METRICS_EVERY_S:
-            io.metric(int(now - began), values)
+            _tell(io, int(now - began), values)
             last, last_at = values, now
     died.cancel()

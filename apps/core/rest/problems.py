@@ -9,7 +9,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from apps.core.errors import AifsError, InvalidInput, LimitReached, NotAllowed, NotFound, problem
+from apps.core.errors import AifsError, DiskFull, InvalidInput, LimitReached, NotAllowed, NotFound, problem
+from workers import disk
 
 
 class Unauthenticated(AifsError):
@@ -57,7 +58,7 @@ def as_aifs(error: Exception) -> AifsError | None:
         refused = Refused(str(error.detail), code=error.default_code)
         refused.status = error.status_code  # type: ignore[misc]
         return refused
-    return None
+    return DiskFull() if disk.is_full(error) else None
 
 
 def field_errors(detail: Any, path: str = "") -> list[dict[str, str]]:

@@ -21,12 +21,15 @@ from django.utils.translation import gettext_noop as _
 
 from apps.core.readiness import announce_ready
 from apps.core.selectors import as_uuid
+from apps.core.storage import storage
 from apps.gpucloud.agent import cleaning, machine, processes
 from apps.gpucloud.agent.run import FORCE_AFTER_S, Run
 from apps.gpucloud.models import Attempt, AttemptState, NodeState
 from apps.gpucloud.services import attempts, nodes
+from apps.gpucloud.services.pausing import Full
 from apps.gpucloud.services.transitions import StaleFence, reason
 from apps.gpucloud.tasks import agent_inbox
+from workers import disk
 from workers.supervise import is_alive
 
 log = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ class Agent:
             if not self._is_alone(lock):
                 return
             self._sweep_orphans()
+            self.transfers.submit(storage().remove_abandoned)
             while not self._is_over():
                 self.turn()
                 self._wait()
@@ -186,6 +190,9 @@ class Agent:
             log.info("attempt %s was taken back before it began", key)
         except Exception as error:
             log.exception("attempt %s cannot be taken", key)
+            if disk.is_full(error):
+                attempts.close_paused(key, row.fence, Full.on_node(self.runs_dir), {})
+                return
             text = _("The node could not take the job: %(error)s")
             attempts.refuse_attempt(key, row.fence, reason("cannot_take", text, error=f"{error}"[:500]))
 
@@ -211,6 +218,8 @@ class Agent:
         self.next_devices = time.monotonic() + DEVICES_EVERY_S
         if self.node_id:
             nodes.store_devices(nodes.Node(pk=self.node_id), self.devices.result())
+        for run in self.runs.values():
+            run.usage.devices = self.devices.result()
         self.devices = self.transfers.submit(machine.devices)
 
     # --- waiting and ending

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,15 @@ from apps.core.storage import manifest_sha256, manifest_size, storage
 from apps.gpucloud.agent import processes
 from apps.gpucloud.agent.files import BACKLOG_BYTES, Tail, parse_events, parse_output
 from apps.gpucloud.agent.prepare import Prepared, prepare
+from apps.gpucloud.agent.usage import Usage
 from apps.gpucloud.agent.verdict import judge
 from apps.gpucloud.models import Attempt, Checkpoint
 from apps.gpucloud.services import attempts, checkpoints
 from apps.gpucloud.services.attempts import Claim
 from apps.gpucloud.services.events import Batch, store_batch
+from apps.gpucloud.services.pausing import Full
 from apps.gpucloud.services.transitions import Reason, StaleFence, reason
+from workers import disk
 from workers.supervise import is_alive
 
 log = logging.getLogger(__name__)
@@ -39,13 +43,25 @@ EAGER_S = 3.0
 FORCE_AFTER_S = 5.0
 """A supervisor that is still there so long after the grace does not listen."""
 UPLOAD_TRIES = 4
+GIVEN_BACK = ("inputs", "outputs", "checkpoints", "resume", "scratch")
+"""Folders of a run directory that are of no use once its attempt is over and the job goes on elsewhere."""
 DATABASE_AWAY = (OperationalError, InterfaceError)
+
+
+@dataclass
+class Upload:
+    """Something on its way to storage. then: what to do with its manifest. event: the run's own words about it."""
+
+    work: Future[Any]
+    then: Callable[[Any], None]
+    event: dict[str, Any]
 
 
 class Run:
     def __init__(self, claim: Claim, directory: Path, transfers: Executor, supervisors: processes.Supervisors) -> None:
         self.claim, self.dir = claim, directory
         self.transfers, self.supervisors = transfers, supervisors
+        self.usage = Usage(claim.spec, service=claim.service)
         self.events, self.output = Tail(directory / "events.jsonl"), Tail(directory / "output.log")
         self.prepared: Future[Prepared] | None = None
         self.launch: str | None = None
@@ -57,7 +73,8 @@ class Run:
         self.error: dict[str, Any] | None = None
         self.refused: Reason | None = None
         self.outputs: dict[str, Any] = {}
-        self.uploads: list[tuple[Future[Any], Callable[[Any], None]]] = []
+        self.uploads: list[Upload] = []
+        self.full: Full | None = None
         self.stored_at = 0.0
         self.news_at = time.monotonic()
         self.resync = False
@@ -148,8 +165,12 @@ class Run:
             return
         if prepared.broken:
             attempts.mark_broken(self.claim, prepared.broken)
-        self.claim.spec.write(self.dir / "spec.json")
-        (self.dir / "lease").touch()
+        try:
+            self.claim.spec.write(self.dir / "spec.json")
+            (self.dir / "lease").touch()
+        except OSError as error:
+            self._fail_to_prepare(error)
+            return
         assert self.launch is not None  # noqa: S101 - for the type checker
         self.process = self.supervisors.launch(self.dir, self.claim.spec, self.launch, self.claim.secrets)
         self.launched, self.news_at = True, time.monotonic()
@@ -157,6 +178,9 @@ class Run:
 
     def _fail_to_prepare(self, error: Exception) -> None:
         log.warning("attempt %s could not be prepared", self.claim.attempt_id, exc_info=error)
+        if disk.is_full(error):
+            self._pause(Full.on_node(self.dir), {})
+            return
         if isinstance(error, AifsError):
             why = reason(error.code, error.message, error.hint, **error.data)
         else:
@@ -175,10 +199,11 @@ class Run:
 
     def _store(self, *, ended: bool) -> None:
         """Bring new lines into the database; a batch that cannot be stored is split until the bad line is alone."""
-        if not (self.events.has_grown() or self.output.has_grown()):
+        usage = None if ended else self.usage.sample(self._supervisor())
+        if not (usage or self.events.has_grown() or self.output.has_grown()):
             return
         now = time.monotonic()
-        if not ended and not self.is_eager and now - self.stored_at < STORE_EVERY_S:
+        if not (ended or usage or self.is_eager) and now - self.stored_at < STORE_EVERY_S:
             return
         if self.resync:
             self._reload_offsets()
@@ -188,7 +213,10 @@ class Run:
             events_offset = self.events.size()  # the torn last line of a killed run
         output_lines, output_offset = self.output.read(ended=ended)
         batch = Batch(parse_events(event_lines), skipped + parse_output(output_lines), events_offset, output_offset)
-        if (events_offset, output_offset) == (self.events.offset, self.output.offset):
+        is_news = (events_offset, output_offset) != (self.events.offset, self.output.offset)
+        if usage:
+            batch.events.append(usage)
+        elif not is_news:
             return
         try:
             store_batch(self.claim, batch)
@@ -201,7 +229,7 @@ class Run:
             log.exception("a batch of attempt %s could not be stored", self.claim.attempt_id)
             self._store_one_by_one(batch)
         self.events.offset, self.output.offset = events_offset, output_offset
-        self.stored_at = self.news_at = now
+        self.stored_at, self.news_at = now, now if is_news else self.news_at
         for event in batch.events:
             self._note(event)
 
@@ -248,22 +276,21 @@ class Run:
         elif event["type"] == "checkpoint":
             step = int(event["step"])
             work = self.transfers.submit(_with_retries, storage().put_checkpoint, self.claim.job_id, step, path)
-            self.uploads.append(
-                (work, lambda manifest: self._register_checkpoint(step, manifest, event.get("values") or {}))
-            )
+            values = event.get("values") or {}
+            self.uploads.append(Upload(work, lambda found: self._register_checkpoint(step, found, values), event))
         else:
             work = self.transfers.submit(_with_retries, storage().put_tree, path)
-            self.uploads.append((work, lambda manifest: self._note_output(event, manifest)))
+            self.uploads.append(Upload(work, lambda found: self._note_output(event, found), event))
 
     def _collect(self) -> None:
         """Take in finished transfers, oldest first, so that checkpoints are registered in their order."""
-        while self.uploads and self.uploads[0][0].done():
-            work, then = self.uploads[0]
-            error = work.exception()
+        while self.uploads and self.uploads[0].work.done():
+            upload = self.uploads[0]
+            error = upload.work.exception()
             if error is None:
-                then(work.result())  # raises while the database is away, and is done again then
+                upload.then(upload.work.result())  # raises while the database is away, and is done again then
             else:
-                self._upload_failed(error)
+                self._upload_failed(error, upload.event)
             self.uploads.pop(0)
 
     def _register_checkpoint(self, step: int, manifest: dict[str, Any] | None, values: dict[str, float]) -> None:
@@ -284,9 +311,12 @@ class Run:
             "meta": event.get("meta") or {},
         }
 
-    def _upload_failed(self, error: BaseException) -> None:
+    def _upload_failed(self, error: BaseException, event: dict[str, Any]) -> None:
+        """A checkpoint that could not be stored is missed only after a fault; a result is what the run was for."""
         log.error("attempt %s: storing failed", self.claim.attempt_id, exc_info=error)
-        if isinstance(error, AifsError):
+        if disk.is_full(error):
+            self.full = Full.in_storage(self.dir) if event["type"] == "artefact" else self.full
+        elif isinstance(error, AifsError):
             self.refused = reason(error.code, error.message, error.hint, **error.data)
         else:
             self.refused = reason(
@@ -329,6 +359,8 @@ class Run:
         if not self._read_exit():
             processes.end_by_force(who, self.dir)
             self.exit = {"code": None, "reason": "supervisor_lost"}
+            if disk.free_mib(self.dir) == 0:  # it could not write down how the run went
+                self.exit = {"code": disk.FULL_EXIT}
         return True
 
     def _read_exit(self) -> bool:
@@ -353,6 +385,9 @@ class Run:
         verdict = judge(
             exit, self.error, asked=self.asked_at is not None, cancelled=self.cancelled, service=self.claim.service
         )
+        if verdict.outcome == "paused" or (verdict.outcome == "finish" and self.full):
+            self._pause(self.full or Full.on_node(self.dir), exit)
+            return
         if verdict.outcome == "finish" and self.refused:
             attempts.close_failed(self.claim, self.refused, exit, again=False)
         elif verdict.outcome == "finish":
@@ -364,6 +399,13 @@ class Run:
             attempts.close_failed(self.claim, verdict.why, exit, again=verdict.again)
         self.done = True
         self.transfers.submit(shutil.rmtree, self.dir / "scratch", ignore_errors=True)
+
+    def _pause(self, full: Full, exit: dict[str, Any]) -> None:
+        """What the attempt left is of no use to the next one, and takes the space that it needs."""
+        attempts.close_paused(self.claim.attempt_id, self.claim.fence, full, exit)
+        self.done = True
+        for name in GIVEN_BACK:
+            self.transfers.submit(shutil.rmtree, self.dir / name, ignore_errors=True)
 
 
 def _at_once(work: Callable[..., Any], *arguments: Any) -> Future[Any]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext_noop as _
 
 from apps.gpucloud.services.transitions import Reason, reason
+from workers import disk
 from workers.errors import OutOfMemory
 
 ASKED = {"grace_over", "killed"}
@@ -16,9 +17,10 @@ STOP_CODES = {os.EX_TEMPFAIL, -signal.SIGTERM, 128 + signal.SIGTERM}
 
 @dataclass(frozen=True)
 class Verdict:
-    """finish: register the results. stopped: ended as asked. failed: `again` says whether another attempt may help."""
+    """finish: register the results. stopped: ended as asked. paused: found the disk full. failed: `again` says whether
+    another attempt may help."""
 
-    outcome: Literal["finish", "stopped", "failed"]
+    outcome: Literal["finish", "stopped", "paused", "failed"]
     why: Reason | None = None
     again: bool = False
 
@@ -35,6 +37,8 @@ def judge(
             return Verdict("finish")
         why = reason("service_ended", _("The service ended by itself."), _("The log shows its last words."))
         return Verdict("failed", why, again=True)
+    if code == disk.FULL_EXIT and not limit:
+        return Verdict("paused")
     if code == os.EX_TEMPFAIL or (asked and (code in STOP_CODES or limit in ASKED)):
         return Verdict("stopped")
     if limit in LIMITS:

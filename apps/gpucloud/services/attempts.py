@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop as _
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, AttemptState, Checkpoint, Job, JobState, Lease
 from apps.gpucloud.services.inputs import spec_inputs
+from apps.gpucloud.services.pausing import Full, pause
 from apps.gpucloud.services.transitions import (
     Reason,
     change_state,
@@ -163,6 +164,15 @@ def close_stopped(claim: Claim, exit: dict[str, Any]) -> None:
     why = reason("stopped", _("Stopped as asked; it goes on from its newest checkpoint."))
     close_attempt(attempt, AttemptState.CANCELLED, None if job.cancel_requested_at else why)
     requeue(job, why, failed=False)
+
+
+@transaction.atomic
+def close_paused(attempt_id: UUID, fence: int, full: Full, exit: dict[str, Any]) -> None:
+    """No space was left: the job waits for some, without a mark against it."""
+    job, attempt = lock_attempt(attempt_id, fence)
+    _record_exit(attempt, exit)
+    close_attempt(attempt, AttemptState.FAILED, full.reason(attempt))
+    pause(job, attempt, full)
 
 
 def _record_exit(attempt: Attempt, exit: dict[str, Any], fields: list[str] | None = None) -> None:

@@ -17,7 +17,13 @@ from workers.kinds import Kind, Resources
 from workers.params import Params, artefact_fields, upload_fields
 from workers.spec import Input
 
-RESOURCE_LIMITS = {"cpus": (1, 4096), "memory_mib": (0, 1 << 26), "accelerators": (0, 1024), "timeout_s": (0, 1 << 30)}
+RESOURCE_LIMITS = {
+    "cpus": (1, 4096),
+    "memory_mib": (0, 1 << 26),
+    "accelerators": (0, 1024),
+    "timeout_s": (0, 1 << 30),
+    "disk_mib": (0, 1 << 30),
+}
 _resources = TypeAdapter(Resources)
 
 

@@ -32,12 +32,14 @@ class Room:
     total_cpus: int = 0
     total_memory_mib: int = 0
     total_devices: dict[str, int] = field(default_factory=dict)
+    disk_mib: int = 0
+    """Free at its last heartbeat."""
     kept_for: UUID | None = None
     """A waiting job this node is kept for."""
 
     def choose(self, wanted: Resources) -> list[Device] | None:
         """Devices for a job, all of one vendor; [] when it wants none, None when it does not fit now."""
-        if wanted.cpus > self.cpus or wanted.memory_mib > self.memory_mib:
+        if wanted.cpus > self.cpus or wanted.memory_mib > self.memory_mib or wanted.disk_mib > self.disk_mib:
             return None
         if not wanted.accelerators:
             return []
@@ -128,4 +130,7 @@ def _why_full(wanted: Resources, able: list[Room]) -> Reason:
             hint,
             memory_mib=wanted.memory_mib,
         )
+    if all(wanted.disk_mib > room.disk_mib for room in able):
+        text = _("Waits for %(disk_mib)s MiB of free disk space.")
+        return reason("disk_busy", text, _("Remove what is no longer needed on the nodes."), disk_mib=wanted.disk_mib)
     return reason("cores_busy", _("Waits for %(cpus)s free cores; other jobs use them."), hint, cpus=wanted.cpus)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop as _
 
 from apps.gpucloud.models import Accelerator, Attempt, AttemptState, Job, JobState, Lease, Node, NodeState
 from apps.gpucloud.services.attempts import lease_time
+from apps.gpucloud.services.pausing import go_on_after_pause
 from apps.gpucloud.services.placement import BACKFILL_S, Device, Room, keep_a_node, place, why_waiting
 from apps.gpucloud.services.transitions import Reason, change_state, close_attempt, end_job, reason, requeue
 from apps.gpucloud.services.wakeups import wake_finisher, wake_node
@@ -74,6 +75,7 @@ def tick(clock: Clock) -> Tick:
         mark_lost_nodes(now)
         done.lost = expire_leases()
     ring_finishers_again(now)
+    go_on_after_pause(now)
     place_waiting(now, done)
     return done
 
@@ -197,6 +199,7 @@ def _room(node: Node, used: list[int], devices: list[Device], taken: set[UUID]) 
         total_cpus=total_cpus,
         total_memory_mib=node.memory_mib,
         total_devices=dict(totals),
+        disk_mib=node.disk_free_mib,
     )
 
 

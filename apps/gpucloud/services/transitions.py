@@ -110,7 +110,15 @@ def requeue(job: Job, why: Reason, *, failed: bool, attempt: Attempt | None = No
             return
     pause_s = RETRY_PAUSES_S[min(job.failures, len(RETRY_PAUSES_S)) - 1] if failed else 0
     not_before = timezone.now() + timedelta(seconds=pause_s) if pause_s else None
-    change_state(job, JobState.QUEUED, why, failures=job.failures, not_before=not_before)
+    interrupt(job, JobState.QUEUED, why, failures=job.failures, not_before=not_before)
+
+
+def interrupt(job: Job, state: JobState, why: Reason, **fields: Any) -> None:
+    """A locked job that is to go on later, in a state in which it waits; its end when somebody asked for that."""
+    if job.cancel_requested_at:
+        end_job(job, JobState.CANCELLED)
+        return
+    change_state(job, state, why, **fields)
     with contextlib.suppress(NotFound):
         handler_for(job.kind).on_requeue(job)
     wake_scheduler()

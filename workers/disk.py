@@ -1,0 +1,49 @@
+"""Whether an error means that a disk is full, and how much space would help."""
+
+import errno
+import os
+from pathlib import Path
+
+FULL_EXIT = os.EX_CANTCREAT
+"""Exit status of a run that found no space: not its fault, and it can go on from its checkpoint once there is some."""
+NUMBERS = {errno.ENOSPC, errno.EDQUOT}
+WORDS = ("no space left on device", "disk quota exceeded")
+MARGIN_MIB = 16
+
+
+def is_full(error: BaseException | None) -> bool:
+    """By the number of the error; libraries that hide it leave the system's words, or the error they came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if (isinstance(error, OSError) and error.errno in NUMBERS) or any(word in str(error).lower() for word in WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def free_mib(path: Path) -> int:
+    """Space for an ordinary user on the disk that holds the path, or would hold it."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    found = os.statvfs(path)
+    return (found.f_bavail * found.f_frsize) >> 20
+
+
+def used_mib(folder: Path) -> int:
+    """What removing the folder would give back: hard links that lie elsewhere too do not count."""
+    blocks = 0
+    for place, _folders, names in os.walk(folder):
+        for name in names:
+            try:
+                found = os.lstat(os.path.join(place, name))
+            except OSError:
+                continue
+            blocks += found.st_blocks if found.st_nlink == 1 else 0
+    return (blocks * 512) >> 20
+
+
+def needed_mib(folder: Path) -> int:
+    """Free space with which the work of this folder may be tried again: all it had, and a quarter more."""
+    had = used_mib(folder) + free_mib(folder)
+    return had + max(MARGIN_MIB, had // 4)
