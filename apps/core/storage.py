@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
@@ -23,6 +24,7 @@ from django.conf import settings
 from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import AifsError, InvalidInput, NotFound
+from workers.supervise import boot_id, identity, is_alive
 
 Manifest = dict[str, dict[str, Any]]
 BLOCK = 1 << 20
@@ -81,6 +83,12 @@ class Storage:
     def has(self, sha256: str) -> bool:
         return bool(self.fs.exists(self._object(sha256)))
 
+    def list_objects(self) -> Iterator[tuple[str, int]]:
+        """Hash and size of every stored file, in no order."""
+        for path, facts in self.fs.find(f"{self.root}/objects", detail=True).items():
+            if SHA256.fullmatch(name := PurePosixPath(path).name):
+                yield name, int(facts["size"])
+
     def open(self, sha256: str) -> BinaryIO:
         """Read an object. Raises NotFound."""
         try:
@@ -109,10 +117,15 @@ class Storage:
         target = self._checkpoint(job_id, step)
         fresh = str(self._temporary()) if self.local else target
         manifest: Manifest = {}
-        for name, path in _files(directory):
-            sha256, size = file_sha256(path)
-            self._write(path, f"{fresh}/{name}", sha256)
-            manifest[name] = _entry(sha256, size)
+        try:
+            for name, path in _files(directory):
+                sha256, size = file_sha256(path)
+                self._write(path, f"{fresh}/{name}", sha256)
+                manifest[name] = _entry(sha256, size)
+        except BaseException:
+            if self.local:
+                shutil.rmtree(fresh, ignore_errors=True)
+            raise
         if self.local:
             self.delete_checkpoint(job_id, step)
             Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +139,29 @@ class Storage:
         for name, entry in manifest.items():
             self._read(f"{source}/{_clean(name)}", safe_join(directory, name), entry["sha256"])
 
+    def open_checkpoint(self, job_id: object, step: int, name: str) -> BinaryIO:
+        """Read one file of a checkpoint. Raises NotFound: checkpoints go as newer ones come."""
+        try:
+            return cast(BinaryIO, self.fs.open(f"{self._checkpoint(job_id, step)}/{_clean(name)}", "rb"))
+        except FileNotFoundError:
+            raise NotFound(_("The stored file is gone.")) from None
+
+    def keep_checkpoint(self, job_id: object, step: int, manifest: Manifest) -> None:
+        """Make these files of a checkpoint objects, so that they outlive it. Their hashes are checked when they are
+        fetched, as those of every object. Raises NotFound."""
+        source = self._checkpoint(job_id, step)
+        for name, entry in manifest.items():
+            path, target = f"{source}/{_clean(name)}", self._object(entry["sha256"])
+            if self._has(target, entry["size"]):
+                continue
+            try:
+                if self.local:
+                    self._write(Path(path), target, entry["sha256"])
+                else:
+                    self.fs.copy(path, target)
+            except FileNotFoundError:
+                raise NotFound(_("The stored file is gone."), sha256=entry["sha256"]) from None
+
     def delete_checkpoint(self, job_id: object, step: int) -> None:
         """Remove a checkpoint; one that is not there is fine."""
         path = self._checkpoint(job_id, step)
@@ -135,6 +171,23 @@ class Storage:
             shutil.rmtree(doomed)
         elif self.fs.exists(path):
             self.fs.rm(path, recursive=True)
+
+    def list_checkpoints(self) -> list[tuple[str, int]]:
+        """(job, step) of every folder of checkpoints, whether anybody knows it or not."""
+        paths = [PurePosixPath(path) for path in self.fs.glob(f"{self.root}/checkpoints/*/*")]
+        return [(path.parent.name, int(path.name)) for path in paths if path.name.isdecimal()]
+
+    def remove_abandoned(self) -> int:
+        """Throw away what processes of this machine were writing when they died. Returns how many files and folders."""
+        if not self.local:
+            return 0
+        removed = 0
+        for path in (Path(self.root) / "tmp").glob(f"{_machine()}.*"):
+            _machine_mark, pid, start, _id = path.name.split(".")
+            if not is_alive({"pid": pid, "start": start, "boot": boot_id()}):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                removed += 1
+        return removed
 
     # --- inside
 
@@ -147,10 +200,11 @@ class Storage:
         return f"{self.root}/checkpoints/{uuid.UUID(str(job_id))}/{int(step)}"
 
     def _temporary(self) -> Path:
-        """A new name on the same disk."""
+        """A new name on the same disk, which tells whose it is."""
         folder = Path(self.root) / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
-        return folder / uuid.uuid4().hex
+        me = identity(os.getpid())
+        return folder / f"{_machine()}.{me['pid']}.{me['start']}.{uuid.uuid4().hex}"
 
     def _has(self, target: str, size: int) -> bool:
         try:
@@ -190,6 +244,12 @@ class Storage:
         if found != sha256:
             target.unlink()
             raise ChecksumMismatch(_("A stored file has changed on disk."), sha256=sha256, found=found)
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """This machine since its start, and the processes that can see each other on it."""
+    return hashlib.sha256(f"{boot_id()} {os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:12]
 
 
 @lru_cache(maxsize=8)

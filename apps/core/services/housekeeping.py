@@ -31,7 +31,7 @@ def tidy() -> dict[str, int]:
         "temporary_files": 0,
     }
     if storage().local:
-        counts["temporary_files"] = _remove_old(Path(storage().root) / "tmp")
+        counts["temporary_files"] = storage().remove_abandoned() + _remove_old(Path(storage().root) / "tmp")
     return counts
 
 

@@ -89,7 +89,8 @@ class Supervisors:
         order = {
             "directory": str(directory),
             "launch": launch,
-            "lease_s": settings.AIFS_LEASE_S,
+            # Earlier than the records give the job away: they were renewed up to a heartbeat before the last touch.
+            "lease_s": settings.AIFS_LEASE_S - settings.AIFS_HEARTBEAT_S,
             "grace_s": settings.AIFS_STOP_GRACE_S,
             "environment": child_environment(spec, directory),
         }

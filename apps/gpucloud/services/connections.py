@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-CONNECT_S, STATEMENT_S, SILENCE_S = 3, 10, 6
+CONNECT_S, STATEMENT_S, SILENCE_S = 3, 8, 6
 FROZEN_S = 4
 """A process that is stopped inside a transaction must not hold its locks: the scheduler could not take its job back."""
 
