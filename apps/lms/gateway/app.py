@@ -1,10 +1,11 @@
-"""The gateway's routes. Read `Gateway.__call__` first."""
+"""The gateway's routes, listed at the end. Read `Gateway.__call__` first."""
 
 import asyncio
 import hashlib
 import logging
-import math
+import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import aiohttp
 
 from apps.core import internal
 from apps.core.ids import uuid7
+from apps.lms.gateway import outside
 from apps.lms.gateway.config import Config
 from apps.lms.gateway.errors import Refusal, unauthorised, unknown_model
 from apps.lms.gateway.metrics import Metrics
@@ -20,7 +22,7 @@ from apps.lms.gateway.pool import Pool
 from apps.lms.gateway.proxy import Bill, Proxy, new_bill
 from apps.lms.gateway.snapshot import Feed, Snapshot
 from apps.lms.gateway.spool import Spool
-from apps.lms.gateway.web import Receive, Request, Send, unless_gone
+from apps.lms.gateway.web import Receive, Request, Send, storable, unless_gone
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 PREFIXES = {CHAT: "chatcmpl-", COMPLETIONS: "cmpl-"}
 RENDER_S = 10.0
 COMMENT_CHARACTERS = 4000
+RESPONSE_ID = re.compile(r"[\x21-\x7e]{1,80}")
+SCORE_MAX = 1e9
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,9 @@ class Caller:
     project: str
     api_key: str | None
     rights: frozenset[str]
+
+
+NOBODY = Caller("", None, frozenset())
 
 
 class Gateway:
@@ -72,7 +79,8 @@ class Gateway:
         )
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
         self.pool = Pool(self._session, self.config.secret_key)
-        self.proxy = Proxy(self._session, self.pool, self.config)
+        self._outside = outside.session(self.config.private_hosts, timeout)
+        self.proxy = Proxy(self._session, self._outside, self.pool, self.config)
         self.spool.start()
         await self.feed.ask_for_news()
         self.feed.start()
@@ -81,6 +89,7 @@ class Gateway:
         await self.feed.stop()
         self.pool.close()
         await self._session.close()
+        await self._outside.close()
         await self.spool.stop()
 
     def _changed(self, snapshot: Snapshot) -> None:
@@ -98,6 +107,9 @@ class Gateway:
                 await request.refuse(refusal)
         except asyncio.CancelledError:
             raise
+        except RecursionError:  # it could be read, but not be written again
+            if not request.started:
+                await request.refuse(Refusal(400, "bad_json", "The request body is nested too deeply."))
         except Exception:  # a bug: logged with its traceback, shown as an id
             id = uuid7().hex
             log.exception("error %s at %s", id, request.path)
@@ -107,26 +119,17 @@ class Gateway:
             self.metrics.in_flight -= 1
 
     async def _route(self, request: Request) -> None:
-        method, path = request.method, request.path
-        if method == "POST" and path in PREFIXES:
-            await self.complete(request, path)
-        elif method == "GET" and path == "/v1/models":
-            await self.models(request)
-        elif method == "POST" and path == "/v1/feedback":
-            await self.feedback(request)
-        elif method == "POST" and path.startswith("/v1/prompts/") and path.endswith("/run"):
-            await self.run_prompt(request, path.removeprefix("/v1/prompts/").removesuffix("/run"))
-        elif method == "GET" and path.startswith("/v1/models/"):
-            await self.model(request, path.removeprefix("/v1/models/"))
-        elif method == "GET" and path.startswith("/v2/"):
-            await self.health(request, path.removeprefix("/v2/"))
-        elif method == "GET" and path == "/metrics":
-            await self.show_metrics(request)
-        else:
-            raise Refusal(404, "no_such_route", f"There is no {method} {path[:200]} here.")
+        for route in ROUTES:
+            found = re.fullmatch(route.pattern, request.path) if route.method == request.method else None
+            if found:
+                caller = await self.caller(request, route.right) if route.right else NOBODY
+                await route.handler(self, request, caller, *found.groups())
+                return
+        raise Refusal(404, "no_such_route", f"There is no {request.method[:20]} {request.path[:200]} here.")
 
-    async def caller(self, request: Request) -> Caller:
-        """Who asks. Looking up the hash of what was sent takes the same time for any wrong key. Raises Refusal."""
+    async def caller(self, request: Request, right: str) -> Caller:
+        """Who asks, with the right checked. Looking up the hash of what was sent takes the same time for any wrong key.
+        Raises Refusal."""
         token = request.header(internal.HEADER.lower().encode())
         if token:
             project = internal.verify(self.config.secret_key, token)
@@ -141,7 +144,7 @@ class Gateway:
         if row is None or (row["expires"] is not None and row["expires"] <= time.time()):
             raise unauthorised()
         caller = Caller(row["project"], row["id"], frozenset(row["rights"]))
-        if "view" not in caller.rights:
+        if right not in caller.rights:
             raise Refusal(403, "not_allowed", "This key may not use models.")
         return caller
 
@@ -159,9 +162,8 @@ class Gateway:
             raise unknown_model(name, self.feed.current.names(caller.project))
         return found
 
-    async def complete(self, request: Request, route: str) -> None:
+    async def complete(self, request: Request, caller: Caller, route: str) -> None:
         """`/v1/chat/completions` and `/v1/completions`."""
-        caller = await self.caller(request)
         body = await request.json()
         row = await self.find(caller, body.get("model"))
         if "service" in row:
@@ -175,6 +177,7 @@ class Gateway:
     async def _answer(
         self, request: Request, row: dict[str, Any], route: str, body: dict[str, Any], bill: Bill
     ) -> None:
+        bill.note = self.spool.note
         try:
             await unless_gone(request, self.proxy.answer(request, row, route, body, bill))
         finally:
@@ -184,9 +187,8 @@ class Gateway:
 
     # --- published prompts
 
-    async def run_prompt(self, request: Request, name: str) -> None:
+    async def run_prompt(self, request: Request, caller: Caller, name: str) -> None:
         """`POST /v1/prompts/{name}/run {"inputs": {…}}`: a prompt service by its own route."""
-        caller = await self.caller(request)
         body = await request.json()
         row = await self.find(caller, f"prompt/{name}")
         await self._prompt(request, caller, row, body)
@@ -224,59 +226,54 @@ class Gateway:
 
     # --- the rest
 
-    async def models(self, request: Request) -> None:
-        caller = await self.caller(request)
+    async def models(self, request: Request, caller: Caller) -> None:
         now = self.feed.current
         rows = [row for key, row in [*now.deployments.items(), *now.prompts.items()] if key[0] == caller.project]
         await request.answer_json(200, {"object": "list", "data": [_model(row) for row in rows]})
 
-    async def model(self, request: Request, name: str) -> None:
-        caller = await self.caller(request)
+    async def model(self, request: Request, caller: Caller, name: str) -> None:
         await request.answer_json(200, _model(await self.find(caller, name)))
 
-    async def feedback(self, request: Request) -> None:
+    async def feedback(self, request: Request, caller: Caller) -> None:
         """`POST /v1/feedback {"response_id", "score", "comment"?}`"""
-        caller = await self.caller(request)
         body = await request.json()
         id, score, comment = body.get("response_id"), body.get("score"), body.get("comment") or ""
-        if not isinstance(id, str) or not 0 < len(id) <= 80:
+        if not isinstance(id, str) or not RESPONSE_ID.fullmatch(id):
             raise Refusal(400, "invalid_input", "response_id must be the id of an answer.", param="response_id")
-        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= SCORE_MAX:
             raise Refusal(400, "invalid_input", "score must be a number.", param="score")
         if not isinstance(comment, str) or len(comment) > COMMENT_CHARACTERS:
             text = f"comment must be a text of at most {COMMENT_CHARACTERS} characters."
             raise Refusal(400, "invalid_input", text, param="comment")
         record = {
             "id": str(uuid7()), "response_id": id, "project": caller.project, "score": float(score),
-            "comment": comment.replace("\0", ""), "at": time.time(),
+            "comment": storable(comment), "at": time.time(),
         }  # fmt: skip
         self.spool.put("feedback", record)
         await request.answer_json(200, {"id": record["id"], "response_id": id})
 
-    async def health(self, request: Request, path: str) -> None:
-        """`/v2/health/live|ready`, `/v2/models/{name}[/ready]` of the Open Inference Protocol."""
-        if path == "health/live":
+    async def health(self, request: Request, caller: Caller, question: str) -> None:
+        """`/v2/health/live|ready` of the Open Inference Protocol."""
+        if question == "live":
             await request.answer_json(200, {"live": True})
-        elif path == "health/ready":
-            await request.answer_json(200 if self.feed.loaded else 503, {"ready": self.feed.loaded})
-        elif path.startswith("models/"):
-            name = path.removeprefix("models/").removesuffix("/ready")
-            row = await self.find(await self.caller(request), name)
-            id = row["id"] if "service" not in row else (await self._behind(request, row))["id"]
-            ready = bool(self.pool.ready(id))
-            if path.endswith("/ready"):
-                await request.answer_json(200 if ready else 503, {"name": name, "ready": ready})
-            else:
-                shape = {"name": name, "versions": [], "platform": "openai", "inputs": [], "outputs": []}
-                await request.answer_json(200, shape)
         else:
-            raise Refusal(404, "no_such_route", f"There is no /v2/{path[:200]} here.")
+            await request.answer_json(200 if self.feed.loaded else 503, {"ready": self.feed.loaded})
 
-    async def _behind(self, request: Request, prompt: dict[str, Any]) -> dict[str, Any]:
-        """The deployment that answers for a published prompt."""
-        return await self.find(await self.caller(request), prompt["deployment"])
+    async def model_ready(self, request: Request, caller: Caller, name: str) -> None:
+        """`/v2/models/{name}/ready`; of a published prompt: whether the deployment behind it is."""
+        row = await self.find(caller, name)
+        if "service" in row:
+            row = await self.find(caller, row["deployment"])
+        ready = bool(self.pool.ready(row["id"]))
+        await request.answer_json(200 if ready else 503, {"name": name, "ready": ready})
 
-    async def show_metrics(self, request: Request) -> None:
+    async def model_shape(self, request: Request, caller: Caller, name: str) -> None:
+        """`/v2/models/{name}`"""
+        await self.find(caller, name)
+        shape = {"name": name, "versions": [], "platform": "openai", "inputs": [], "outputs": []}
+        await request.answer_json(200, shape)
+
+    async def show_metrics(self, request: Request, caller: Caller) -> None:
         members = self.pool.members.values()
         gauges = {
             "snapshot_version": self.feed.current.version,
@@ -286,6 +283,30 @@ class Gateway:
         }
         text = self.metrics.text(gauges).encode()
         await request.answer(200, text, [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")])
+
+
+@dataclass(frozen=True)
+class Route:
+    """pattern: its groups go to the handler. right: what a key needs in its project; None: open to whoever reaches the
+    port, and then the caller is nobody."""
+
+    method: str
+    pattern: str
+    handler: Callable[..., Awaitable[None]]
+    right: str | None
+
+
+ROUTES = (
+    Route("POST", f"({CHAT}|{COMPLETIONS})", Gateway.complete, "view"),
+    Route("GET", r"/v1/models", Gateway.models, "view"),
+    Route("GET", r"/v1/models/(.+)", Gateway.model, "view"),
+    Route("POST", r"/v1/prompts/(.+)/run", Gateway.run_prompt, "view"),
+    Route("POST", r"/v1/feedback", Gateway.feedback, "view"),
+    Route("GET", r"/v2/health/(live|ready)", Gateway.health, None),
+    Route("GET", r"/v2/models/(.+)/ready", Gateway.model_ready, "view"),
+    Route("GET", r"/v2/models/(.+)", Gateway.model_shape, "view"),
+    Route("GET", r"/metrics", Gateway.show_metrics, None),
+)
 
 
 def _model(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from apps.core.sealing import Seal
 from apps.lms.gateway.snapshot import Snapshot
-from apps.lms.sealing import Seal
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from apps.core.ids import uuid7
 from apps.lms.gateway.config import Config
 from apps.lms.gateway.errors import Refusal, not_ready
 from apps.lms.gateway.pool import Member, Pool, prefix_of
-from apps.lms.gateway.web import EVENTS, Request
+from apps.lms.gateway.web import EVENTS, Request, encoded
 from workers.errors import AifsError
 
 ATTEMPTS = 2
@@ -27,6 +27,8 @@ one may."""
 CLIENT_LEFT = 499
 ERROR_LIMIT = 64 << 10
 LINE_LIMIT = 8 << 20
+"""Bytes of an event, or of an answer in one piece."""
+TOKENS_MAX = 2**31 - 1
 
 
 @dataclass
@@ -46,10 +48,12 @@ class Bill:
     ttft_ms: float | None = None
     status: int = CLIENT_LEFT
     """Until the answer is whole."""
+    note: Callable[[dict[str, Any]], None] = lambda record: None
+    """Told what it has cost so far, before each piece of a stream goes out."""
 
-    def count(self, usage: dict[str, Any] | None) -> None:
+    def count(self, usage: object) -> None:
         """Take over what an engine says was used so far."""
-        if not usage:
+        if not isinstance(usage, dict):
             return
         details = usage.get("prompt_tokens_details") or {}
         self.prompt_tokens = _whole(usage.get("prompt_tokens"))
@@ -70,8 +74,10 @@ def new_bill(prefix: str, project: str, api_key: str | None, deployment: str, mo
 class Proxy:
     """Speaks to engines."""
 
-    def __init__(self, session: aiohttp.ClientSession, pool: Pool, config: Config) -> None:
-        self._session, self._pool, self._config = session, pool, config
+    def __init__(
+        self, session: aiohttp.ClientSession, outside: aiohttp.ClientSession, pool: Pool, config: Config
+    ) -> None:
+        self._session, self._outside, self._pool, self._config = session, outside, pool, config
 
     async def answer(self, request: Request, row: dict[str, Any], route: str, body: dict[str, Any], bill: Bill) -> None:
         """Answer a request with a deployment. `bill` is right whenever this ends, however it ends."""
@@ -121,16 +127,14 @@ class Proxy:
 
     async def _post(self, member: Member, route: str, body: dict[str, Any]) -> aiohttp.ClientResponse:
         """The engine's answer, headers only. Raises Unfit when this instance cannot answer."""
-        if member.external:
-            try:
-                await asyncio.to_thread(refuse_private_url, member.url, self._config.private_hosts)
-            except AifsError as error:
-                raise Refusal(502, "private_address", str(error)) from None
         headers = {"Authorization": f"Bearer {member.key}"} if member.key else {}
+        session = self._outside if member.external else self._session
         try:
-            response = await self._session.post(
-                f"{member.url}{route}", json=body, headers=headers, allow_redirects=False
-            )
+            if member.external:
+                await asyncio.to_thread(refuse_private_url, member.url, self._config.private_hosts)
+            response = await session.post(f"{member.url}{route}", json=body, headers=headers, allow_redirects=False)
+        except AifsError as error:
+            raise Refusal(502, "private_address", str(error)) from None
         except BROKEN as error:
             raise Unfit(_gone(error)) from error
         if response.status in UNFIT:
@@ -143,13 +147,13 @@ class Proxy:
         response = await self._post(member, route, body)
         try:
             async with response:
-                raw = await response.read()
+                raw = await _read(response)
+            answer = _object(raw) if response.status == 200 else {}
         except BROKEN as error:
             raise Unfit(_gone(error)) from error
         if response.status != 200:
             bill.status = response.status
             raise _refused(response.status, raw)
-        answer = _object(raw)
         bill.count(answer.get("usage"))
         answer |= {"id": bill.response_id, "model": bill.model}
         bill.status = 200
@@ -174,7 +178,7 @@ class Proxy:
                 self._pool.doubt(member)
                 broken = Refusal(502, "instance_died", "The instance ended in the middle of this answer.")
                 bill.status = broken.status
-                await request.write(b"data: " + json.dumps(broken.body()).encode() + b"\n\n", more=False)
+                await request.write(b"data: " + encoded(broken.body()) + b"\n\n", more=False)
                 return
         if not request.started:
             raise Unfit(Refusal(502, "empty_stream", "The instance answered with an empty stream."))
@@ -183,6 +187,8 @@ class Proxy:
     async def _pass_on(self, request: Request, chunk: dict[str, Any], bill: Bill, wants_usage: bool) -> None:
         usage = chunk.pop("usage", None)
         choices = chunk.get("choices") or []
+        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+            raise aiohttp.ClientPayloadError("an event of another shape")
         if "error" in chunk:
             raise aiohttp.ClientPayloadError(str(chunk["error"])[:500])
         if not choices and not wants_usage:
@@ -193,11 +199,12 @@ class Proxy:
         if not choices:
             chunk["usage"] = usage
         chunk |= {"id": bill.response_id, "model": bill.model}
-        await request.write(b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n")
         if usage:
             bill.count(usage)
         elif choices and _says_something(choices[0]):
             bill.completion_tokens += 1  # an endpoint elsewhere that counts only at the end: a piece is a token, nearly
+        bill.note(bill.record())  # before it is out: what reaches a client is on the bill, whatever happens next
+        await request.write(b"data: " + encoded(chunk) + b"\n\n")
         if bill.ttft_ms is None and choices and _says_something(choices[0]):
             bill.ttft_ms = round((time.monotonic() - bill.started) * 1000, 2)
 
@@ -228,6 +235,17 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, A
     raise aiohttp.ClientPayloadError("the stream ended before it was complete")
 
 
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole answer. Raises ClientPayloadError when it is longer than any answer is."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LINE_LIMIT:
+            raise aiohttp.ClientPayloadError("the answer is too long")
+    return b"".join(parts)
+
+
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         found = json.loads(raw)
@@ -239,15 +257,16 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 
 def _refused(status: int, raw: bytes) -> Refusal:
-    """The engine's own words about a request that it does not accept."""
+    """The engine's own words about a request that it does not accept. What is neither 4xx nor 5xx (a redirect of an
+    endpoint elsewhere, say) is a failure of its."""
+    known = status if 400 <= status < 600 else 502
     try:
         error = json.loads(raw)["error"]
-        param = error.get("param")
-        return Refusal(status, str(error.get("code") or "engine_refused"), str(error["message"])[:2000], param=param)
+        code, param = str(error.get("code") or "engine_refused")[:100], error.get("param")
+        shown = param[:200] if isinstance(param, str) else None
+        return Refusal(known, code, str(error["message"])[:2000], param=shown)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Refusal(
-            status if 400 <= status < 500 else 502, "engine_failed", f"The instance answered with status {status}."
-        )
+        return Refusal(known if known < 500 else 502, "engine_failed", f"The instance answered with status {status}.")
 
 
 def _gone(error: Exception) -> Refusal:
@@ -255,8 +274,10 @@ def _gone(error: Exception) -> Refusal:
 
 
 def _says_something(choice: dict[str, Any]) -> bool:
-    return bool(choice.get("text") or (choice.get("delta") or {}).get("content"))
+    delta = choice.get("delta")
+    return bool(choice.get("text") or (isinstance(delta, dict) and delta.get("content")))
 
 
 def _whole(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
+    """A count of tokens that the ledger can hold; an endpoint elsewhere may say anything."""
+    return min(value, TOKENS_MAX) if isinstance(value, int) and value >= 0 else 0

@@ -80,11 +80,21 @@ class Request:
         await self.write(data, more=False)
 
     async def answer_json(self, status: int, body: Any, headers: list[tuple[bytes, bytes]] | None = None) -> None:
-        await self.answer(status, json.dumps(body, ensure_ascii=False).encode(), [*JSON, *(headers or [])])
+        await self.answer(status, encoded(body), [*JSON, *(headers or [])])
 
     async def refuse(self, refusal: Refusal) -> None:
         headers = [(b"retry-after", str(refusal.retry_after_s).encode())] if refusal.retry_after_s else []
         await self.answer_json(refusal.status, refusal.body(), headers)
+
+
+def encoded(body: Any) -> bytes:
+    """JSON in UTF-8. Half a surrogate pair, which JSON can spell and UTF-8 cannot, becomes a question mark."""
+    return json.dumps(body, ensure_ascii=False).encode(errors="replace")
+
+
+def storable(text: str) -> str:
+    """Without what PostgreSQL cannot store: NUL and halves of surrogate pairs."""
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 async def unless_gone(request: Request, work: Awaitable[None]) -> bool:
