@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    safe_because = "nothing has been released yet, so no table is large and no old code is served"
     dependencies = [
         ("gpucloud", "0002_fence"),
     ]

@@ -1,0 +1,131 @@
+"""TRUST fault 21: the database is migrated while the old code serves, reads for long and writes."""
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+
+from apps.gpucloud.models import Job
+from apps.gpucloud.services import submit_job, update_job
+from tests.factories import make_house
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.fault
+
+PAUSE_MAX_S = 0.2
+READER_S = 2.0
+NEXT = """
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    dependencies = [("gpucloud", "{before}")]
+    operations = [migrations.AddField("job", "colour", models.CharField(max_length=9, db_default="grey"))]
+"""
+AFTER = """
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("gpucloud", "9001_colour")]
+    operations = [AddIndexConcurrently("job", models.Index(fields=["colour"], name="job_colour"))]
+"""
+
+
+@pytest.fixture
+def next_release(transactional_db: None, tmp_path: Path, settings: Any, monkeypatch: Any) -> Iterator[str]:
+    """Two further migrations of gpucloud, as a next release would bring them; taken back at the end."""
+    package = tmp_path / "next_gpucloud"
+    shutil.copytree(ROOT / "apps/gpucloud/migrations", package)
+    before = max(path.stem for path in package.glob("0*.py"))
+    (package / "9001_colour.py").write_text(NEXT.format(before=before))
+    (package / "9002_colour_index.py").write_text(AFTER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings.MIGRATION_MODULES = {"gpucloud": "next_gpucloud"}
+    try:
+        yield before
+    finally:
+        call_command("migrate", "gpucloud", before, verbosity=0)
+        for name in [name for name in sys.modules if name.startswith("next_gpucloud")]:
+            del sys.modules[name]
+
+
+class Writer(threading.Thread):
+    """The old code at work: submits jobs and renames them. `pauses`: how long each write took."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.house = make_house()
+        self.pauses: list[float] = []
+        self.error: Exception | None = None
+        self.end = threading.Event()
+
+    def run(self) -> None:
+        actor = self.house.actor("engineer")
+        try:
+            while not self.end.is_set():
+                began = time.monotonic()
+                job = submit_job(actor, self.house.project, "gpucloud.check", {"steps": 1})
+                update_job(actor, job, name="renamed")
+                self.pauses.append(time.monotonic() - began)
+                time.sleep(0.005)
+        except Exception as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+
+def read_for_long(begun: threading.Event) -> None:
+    """A report that keeps its lock on the table until it is done."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT count(*) FROM gpucloud_job")
+            begun.set()
+            cursor.execute("SELECT pg_sleep(%s)", [READER_S])
+            cursor.execute("COMMIT")
+    finally:
+        connections.close_all()
+
+
+def columns() -> set[str]:
+    with connection.cursor() as cursor:
+        return {column.name for column in connection.introspection.get_table_description(cursor, "gpucloud_job")}
+
+
+def test_writers_go_on_while_the_database_is_migrated(next_release: str, capsys: Any) -> None:
+    """Behind a long reader the migration gives way again and again, and no write waits for it longer than it may."""
+    writer, begun = Writer(), threading.Event()
+    writer.start()
+    while len(writer.pauses) < 20:
+        time.sleep(0.01)
+    usual = sorted(writer.pauses)[len(writer.pauses) // 2]
+    reader = threading.Thread(target=read_for_long, args=[begun], daemon=True)
+    reader.start()
+    assert begun.wait(10)
+    writer.pauses.clear()
+    call_command("migrate", "gpucloud", verbosity=0)
+    migrated_under_load = list(writer.pauses)
+    written = len(writer.pauses)
+    while len(writer.pauses) < written + 20:  # the old code on the new tables
+        assert writer.error is None, writer.error
+        time.sleep(0.01)
+    writer.end.set()
+    writer.join(20)
+    reader.join(20)
+    assert writer.error is None, writer.error
+    assert "colour" in columns()
+    assert "tried again" in capsys.readouterr().err, "the reader was never in the way"
+    assert max(migrated_under_load) < PAUSE_MAX_S + 5 * usual, (max(migrated_under_load), usual)
+    assert not Job.objects.exclude(name="renamed").exists()
+    with connection.cursor() as cursor:  # what the new code reads of rows that the old code wrote
+        cursor.execute("SELECT DISTINCT colour FROM gpucloud_job")
+        assert cursor.fetchall() == [("grey",)]
