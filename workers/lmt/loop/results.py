@@ -25,7 +25,10 @@ def _merge(params: TuningParams, io: RunIO, trained: PeftModel, tokenizer: PreTr
     out = io.output("adapter")
     for config in trained.peft_config.values():
         config.base_model_name_or_path = params.model  # its id in the store, not a path of this machine
+        if isinstance(config.target_modules, set):
+            config.target_modules = sorted(config.target_modules)  # a set is written in another order every time
     trained.save_pretrained(out, save_embedding_layers=False)  # they are not trained, and looking for them asks the hub
+    (out / "README.md").unlink(missing_ok=True)  # a card without content that names a path of this machine
     tokenizer.save_pretrained(out)
     numbers = sum(value.numel() for name, value in trained.named_parameters() if value.requires_grad)
     facts = Facts(
