@@ -16,6 +16,7 @@ const islands: Record<string, () => Promise<unknown>> = {
   "jobs-pill": () => import("./islands/jobs-pill"),
   "live-job": () => import("./islands/live-job"),
   "metric-chart": () => import("./islands/metric-chart"),
+  "lineage-graph": () => import("./islands/lineage-graph"),
   "log-tail": () => import("./islands/log-tail"),
   "file-upload": () => import("./islands/file-upload"),
   "chat-playground": () => import("./islands/chat-playground"),

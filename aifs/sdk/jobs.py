@@ -160,16 +160,25 @@ class Job:
         """The same job, one more attempt."""
         return self._act("retry")
 
-    def resume(self) -> "Job":
-        """The same job, from its newest valid checkpoint."""
-        return self._act("resume")
+    def resume(self, step: int | None = None) -> "Job":
+        """The same job, from its newest valid checkpoint, or from the one at a step."""
+        return self._act("resume", {} if step is None else {"step": step})
 
     def clone(self, **params: Any) -> "Job":
         """A new job with the same parameters but those given."""
         return Job(self.client, self.client.post(f"jobs/{self.id}/clone/", {"params": params} if params else {}))
 
-    def _act(self, action: str) -> "Job":
-        answer = self.client.post(f"jobs/{self.id}/{action}/")
+    def reproduce(self) -> "Job":
+        """A new job on the same inputs; once it has ended, `verdict` says whether the same came out."""
+        return Job(self.client, self.client.post(f"jobs/{self.id}/reproduce/"))
+
+    @property
+    def verdict(self) -> str:
+        """`bit_equal`, `within_noise`, `diverged` or `unknown` of a reproduction; empty for other jobs."""
+        return str((self.data.get("reproduction") or {}).get("verdict") or "")
+
+    def _act(self, action: str, body: dict[str, Any] | None = None) -> "Job":
+        answer = self.client.post(f"jobs/{self.id}/{action}/", body or None)
         self.data = answer if isinstance(answer, dict) and "state" in answer else self.refresh().data
         return self
 

@@ -14,6 +14,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from apps.core import selectors, serializers, services
+from apps.core.lineage import lineage
 from apps.core.models import ApiKey, Artefact, AuditEvent, Membership, Project
 from apps.core.rest import ProjectViewSet, ReadOnlyProjectViewSet
 from apps.core.rest.filters import refuse_unknown
@@ -143,12 +144,17 @@ class LineageView(APIView):
 
     @extend_schema(
         operation_id="lineage_retrieve",
-        parameters=[OpenApiParameter("direction", str, enum=["up", "down", "both"], default="both")],
+        parameters=[
+            OpenApiParameter("direction", str, enum=["up", "down", "both"], default="both"),
+            OpenApiParameter("depth", int, description="So many generations each way; all unless given."),
+        ],
         responses=serializers.LineageSerializer,
     )
     def get(self, request: Request, type: str, id: UUID) -> Response:
-        refuse_unknown(request, {"direction"})
-        found = selectors.lineage(request.actor, type, id, request.query_params.get("direction", "both"))  # type: ignore[attr-defined]
+        refuse_unknown(request, {"direction", "depth"})
+        asked = request.query_params
+        depth = int(asked["depth"]) if asked.get("depth", "").isdecimal() else 0 if asked.get("depth") else None
+        found = lineage(request.actor, type, id, asked.get("direction", "both"), depth)  # type: ignore[attr-defined]
         return Response(serializers.LineageSerializer(found).data)
 
 

@@ -13,13 +13,17 @@ from apps.core.models import Artefact, Project
 
 @dataclass(frozen=True)
 class ArtefactType:
-    """find: by `name` or `name:version` in a project. url: page of an artefact. meta: what a run may know about it."""
+    """find: by `name` or `name:version` in a project. url: page of an artefact. meta: what a run may know about it.
+    newest: id → the newest version of the same thing. final: nothing is made of it, so it is no dead end."""
 
     name: str
     label: str | Promise
     find: Callable[[Project, str], Artefact | None]
     url: Callable[[Artefact], str]
     meta: Callable[[Artefact], dict[str, Any]]
+    icon: str = "file-text"
+    newest: Callable[[list[UUID]], dict[UUID, Artefact]] | None = None
+    final: bool = False
 
 
 _types: dict[str, ArtefactType] = {}
@@ -32,10 +36,13 @@ def register(
     find: Callable[[Project, str], Artefact | None],
     url: Callable[[Artefact], str],
     meta: Callable[[Artefact], dict[str, Any]] | None = None,
+    icon: str = "file-text",
+    newest: Callable[[list[UUID]], dict[UUID, Artefact]] | None = None,
+    final: bool = False,
 ) -> None:
     if type in _types:
         raise ValueError(f"artefact type {type!r} is registered twice")
-    _types[type] = ArtefactType(type, label, find, url, meta or stored_meta)
+    _types[type] = ArtefactType(type, label, find, url, meta or stored_meta, icon, newest, final)
 
 
 def stored_meta(artefact: Artefact) -> dict[str, Any]:

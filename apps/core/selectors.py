@@ -1,8 +1,6 @@
 """Reads that check access or join. Strangers get NotFound."""
 
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -17,15 +15,11 @@ from apps.core.models import (
     Artefact,
     AuditEvent,
     Invitation,
-    LineageEdge,
     Membership,
     Project,
     SavedView,
     Upload,
 )
-
-LINEAGE_LIMIT = 1_000
-"""Artefacts shown in one graph; a larger one is cut and says so."""
 
 
 def as_uuid(text: object) -> uuid.UUID | None:
@@ -160,51 +154,3 @@ def search_artefacts(actor: Actor, project: Project, query: str) -> list[tuple[s
         found = found.filter(name__icontains=word)
     rows = found.defer("manifest", "meta").order_by("-id")[:8]
     return [(row.name, artefact_types.url(row), artefact_types.label(row.type)) for row in rows]
-
-
-# --- lineage
-
-
-@dataclass
-class Lineage:
-    """Artefacts around one, and the edges between them. `truncated` when there were more than the limit."""
-
-    centre: Artefact
-    nodes: list[Artefact] = field(default_factory=list)
-    edges: list[LineageEdge] = field(default_factory=list)
-    truncated: bool = False
-
-
-def lineage(actor: Actor, type: str, id: str | uuid.UUID, direction: str = "both") -> Lineage:
-    """What an artefact came from (`up`), what was made of it (`down`), or both.
-
-    Artefacts of projects the actor may not see end the walk: neither they nor their edges are shown.
-    """
-    if direction not in {"up", "down", "both"}:
-        raise InvalidInput(_("Direction must be up, down or both."), direction=direction)
-    centre = get_artefact(actor, type, id)
-    visible = set(actor.projects().values_list("pk", flat=True))
-    found = {centre.pk: centre}
-    edges: dict[int, LineageEdge] = {}
-    truncated = False
-    for way in ("up", "down") if direction == "both" else (direction,):
-        frontier: Iterable[uuid.UUID] = [centre.pk]
-        while frontier and not truncated:
-            reached, stepped = _step(way, frontier, visible)
-            edges.update(stepped)
-            new = {pk: artefact for pk, artefact in reached.items() if pk not in found}
-            truncated = len(found) + len(new) > LINEAGE_LIMIT
-            found.update(list(new.items())[: max(0, LINEAGE_LIMIT - len(found))])
-            frontier = [pk for pk in new if pk in found]
-    shown = [edge for edge in edges.values() if edge.parent_id in found and edge.child_id in found]
-    return Lineage(centre, list(found.values()), shown, truncated)
-
-
-def _step(
-    way: str, frontier: Iterable[uuid.UUID], visible: set[uuid.UUID]
-) -> tuple[dict[uuid.UUID, Artefact], dict[int, LineageEdge]]:
-    """One generation up or down: the artefacts reached and the edges walked."""
-    near, far = ("child", "parent") if way == "up" else ("parent", "child")
-    query = LineageEdge.objects.filter(**{f"{near}__in": list(frontier), f"{far}__project__in": visible})
-    edges = {edge.pk: edge for edge in query.select_related(far, f"{far}__project")}
-    return {getattr(edge, f"{far}_id"): getattr(edge, far) for edge in edges.values()}, edges

@@ -1,10 +1,11 @@
 """Shape of core's objects on the wire. Whatever is not listed as writable is ignored when it comes in."""
 
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from apps.core import artefact_types
+from apps.core import artefact_types, lineage
 from apps.core.access import RIGHTS
 from apps.core.models import ApiKey, Artefact, AuditEvent, Membership, Project, Role, Upload, User
 
@@ -101,15 +102,27 @@ class UploadSerializer(serializers.ModelSerializer):
 
 
 class LineageNodeSerializer(serializers.Serializer):
+    """An artefact, or a row that stands on artefacts (a deployment, a prompt service, a job asked for by its id)."""
+
     type = serializers.CharField()
     id = serializers.UUIDField()
-    name = serializers.CharField()
-    label = serializers.CharField()
+    name = serializers.CharField(help_text="With its version, as commands take it.")
+    label = serializers.CharField(help_text="Its type in words.")
+    version = serializers.CharField(help_text="Empty for what has none.")
     project = serializers.CharField()
-    url = serializers.CharField(allow_blank=True)
+    url = serializers.CharField(help_text="Its page; empty when it has none.")
+    graph = serializers.CharField(help_text="The page of the graph around it.")
+    icon = serializers.CharField()
+    state = serializers.CharField(help_text="Empty for what never changes.")
+    state_label = serializers.CharField()
     job = serializers.UUIDField(allow_null=True)
     sha256 = serializers.CharField()
-    created_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField(allow_null=True)
+    stale = serializers.ListField(
+        child=serializers.DictField(), help_text="Parents of which a newer version with other content exists."
+    )
+    dead_end = serializers.BooleanField(help_text="Nothing was made of it.")
+    column = serializers.IntegerField(help_text="Place from left (sources, 0) to right.")
 
 
 class LineageEdgeSerializer(serializers.Serializer):
@@ -128,7 +141,7 @@ class LineageJobSerializer(serializers.Serializer):
 
 
 class LineageSerializer(serializers.Serializer):
-    """Artefacts are nodes; an edge says which job made the child of the parent, and `jobs` holds those jobs."""
+    """An edge says which job made the child of the parent, and `jobs` holds those jobs."""
 
     nodes = LineageNodeSerializer(many=True)
     edges = LineageEdgeSerializer(many=True)
@@ -136,29 +149,22 @@ class LineageSerializer(serializers.Serializer):
     truncated = serializers.BooleanField()
 
     def to_representation(self, found: Any) -> dict[str, Any]:
-        from_edge = [
-            {"parent": edge.parent_id, "child": edge.child_id, "role": edge.role, "job": edge.job_id}
-            for edge in found.edges
-        ]
-        made_by = artefact_types.jobs(node.job_id for node in found.nodes if node.job_id)
+        made_by = artefact_types.jobs(node.job for node in found.nodes if node.job)
         shown = {
             "nodes": [lineage_node(node) for node in found.nodes],
-            "edges": from_edge,
+            "edges": [asdict(link) for link in found.links],
             "jobs": [{"id": id, **described} for id, described in made_by.items()],
             "truncated": found.truncated,
         }
         return super().to_representation(shown)
 
 
-def lineage_node(node: Artefact) -> dict[str, Any]:
-    return {
-        "type": node.type,
-        "id": node.pk,
-        "name": node.name,
-        "label": str(artefact_types.label(node.type)),
-        "project": node.project.slug,
-        "url": artefact_types.url(node),
-        "job": node.job_id,
-        "sha256": node.sha256,
-        "created_at": node.created_at,
-    }
+def lineage_node(node: lineage.Node) -> dict[str, Any]:
+    own = {name: getattr(node, name) for name in LINEAGE_FIELDS}
+    known = {"label": lineage.label(node.type), "icon": lineage.icon(node.type), "graph": lineage.address(node)}
+    return {**own, **known, "name": node.title, "project": node.project.slug}
+
+
+LINEAGE_FIELDS = (
+    "type", "id", "version", "url", "state", "state_label", "job", "sha256", "created_at", "stale", "dead_end", "column"
+)  # fmt: skip

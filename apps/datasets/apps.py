@@ -9,7 +9,7 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import artefact_types, dashboard, navigation  # these need the models, which are ready only now
-        from apps.datasets import jobs, selectors
+        from apps.datasets import jobs, lineage, selectors
         from apps.gpucloud import handlers
 
         artefact_types.register(
@@ -18,6 +18,8 @@ class DatasetsConfig(AppConfig):
             find=selectors.find_version,
             url=selectors.version_url,
             meta=selectors.version_meta,
+            icon="database",
+            newest=lineage.newest,
         )
         handlers.register(jobs.DatasetsHandler())
         navigation.register(area="data", label=_("Data"), url_name="datasets:dataset_list", icon="database", order=10)

@@ -22,13 +22,14 @@ from rest_framework.routers import SimpleRouter
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.rest import CursorPagination, IdempotentCreate, ReadOnlyProjectViewSet
 from apps.core.rest.filters import StrictFilters, refuse_unknown
-from apps.gpucloud import selectors, serializers, services, shown
+from apps.gpucloud import charts, logs, selectors, serializers, services
 from apps.gpucloud.models import Accelerator, Job, JobState, Node
 from apps.gpucloud.stream import as_seq, follow
 from workers.kinds import Kind, kinds
 
 LINES_MAX = 5_000
 KEEP_ALIVE = ": still here\n\n"
+WORDS_MAX = 200
 MARKED = ("title", "description", "unit", "group")
 
 
@@ -125,7 +126,11 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     filterset_class = JobFilter
     ordering_fields = ("created_at", "priority", "state")
     content_negotiation_class = AnyAccept
-    known_params: ClassVar = {"events": ("since",), "logs": ("after", "limit"), "metrics": ("names",)}
+    known_params: ClassVar = {
+        "events": ("since",),
+        "logs": ("after", "before", "tail", "q", "limit"),
+        "metrics": ("names", "points", "from", "to"),
+    }
 
     @property
     def query_params(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -169,15 +174,28 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
         services.retry_job(self.actor, job)
         return self.answer(job)
 
-    @extend_schema(request=None, responses=serializers.JobDetailSerializer)
+    @extend_schema(request=serializers.JobResumeSerializer, responses=serializers.JobDetailSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """The same job from its newest valid checkpoint."""
+        """The same job from its newest valid checkpoint, or from the one at `step`."""
         job = self.get_object()
-        services.resume_job(self.actor, job)
+        fields = serializers.JobResumeSerializer(data=request.data or {})
+        fields.is_valid(raise_exception=True)
+        services.resume_job(self.actor, job, fields.validated_data["step"])
         return self.answer(job)
 
     @extend_schema(request=serializers.JobCloneSerializer, responses={201: serializers.JobDetailSerializer})
+    @extend_schema(request=serializers.PublishSerializer, responses={201: serializers.JobDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def publish(self, request: Request, pk: str) -> Response:
+        """Make a model of the checkpoint at `step`: answers the job that does it."""
+        job = self.get_object()
+        fields = serializers.PublishSerializer(data=request.data or {})
+        fields.is_valid(raise_exception=True)
+        return self.answer(
+            services.publish_checkpoint(self.actor, job, **fields.validated_data), status.HTTP_201_CREATED
+        )
+
     @action(detail=True, methods=["post"])
     def clone(self, request: Request, pk: str) -> Response:
         """A new job like this one, with the given changes."""
@@ -209,17 +227,44 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
         return response
 
     @extend_schema(
-        parameters=[OpenApiParameter("after", int), OpenApiParameter("limit", int)], responses=OpenApiTypes.OBJECT
+        parameters=[
+            OpenApiParameter("after", int, description="Lines after this number (from the start unless given)."),
+            OpenApiParameter("before", int, description="The lines right before this number."),
+            OpenApiParameter("tail", int, description="The last so many lines."),
+            OpenApiParameter("q", str, description="Only lines after `after` that hold these words."),
+            OpenApiParameter("limit", int),
+        ],
+        responses=OpenApiTypes.OBJECT,
     )
     @action(detail=True, methods=["get"])
     def logs(self, request: Request, pk: str) -> Response:
-        """Lines of the log after line number `after`; `next` is where to go on, null when there is no more for now."""
-        after = as_seq(request.query_params.get("after", "0"))
-        limit = min(as_seq(request.query_params.get("limit", "1000")) or 1000, LINES_MAX)
-        lines = [shown.line(row) for row in selectors.read_lines(self.get_object(), after, limit)]
-        return Response({"lines": lines, "next": lines[-1]["line"] if len(lines) == limit else None})
+        """A window of the log: {"lines", "next", "previous", "last"}.
 
-    @extend_schema(parameters=[OpenApiParameter("names", str)], responses=OpenApiTypes.OBJECT)
+        `next` is the number to pass as `after` to go on, null when there is no more for now; a search stops after 8 MiB
+        of log, so it may have a `next` and no lines. `previous` goes to `before`; `last` is the newest line's number.
+        """
+        job, asked = self.get_object(), request.query_params
+        limit = min(as_seq(asked.get("limit", "1000")) or 1000, LINES_MAX)
+        if asked.get("q"):
+            window = logs.search(job, asked["q"][:WORDS_MAX], as_seq(asked.get("after", "0")), limit)
+        elif "tail" in asked:
+            window = logs.read_end(job, min(as_seq(asked["tail"]) or limit, LINES_MAX))
+        elif "before" in asked:
+            window = logs.read_before(job, as_seq(asked["before"]), limit)
+        else:
+            window = logs.read_after(job, as_seq(asked.get("after", "0")), limit)
+        last = selectors.last_line(job)
+        return Response({"lines": window.lines, "next": window.after, "previous": window.before, "last": last})
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("names", str, description="Names separated by commas; every series unless given."),
+            OpenApiParameter("points", int, description="At most so many of each: lowest and highest of each stretch."),
+            OpenApiParameter("from", int, description="With `points`: from this step on."),
+            OpenApiParameter("to", int, description="With `points`: up to this step."),
+        ],
+        responses=OpenApiTypes.OBJECT,
+    )
     @action(detail=True, methods=["get"])
     def metrics(self, request: Request, pk: str) -> Response:
         """Every series, or those named: {"series": {name: {"steps", "values", "times"}}}."""

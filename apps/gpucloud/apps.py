@@ -7,11 +7,12 @@ class GpucloudConfig(AppConfig):
     label = "gpucloud"
 
     def ready(self) -> None:
-        from apps.core import artefact_types, commands, navigation
+        from apps.core import artefact_types, commands, lineage, navigation
         from apps.core import dashboard as core_dashboard
         from apps.gpucloud import dashboard
         from apps.gpucloud.handlers import register
         from apps.gpucloud.jobs import GpucloudHandler, describe_jobs, find_jobs, start_commands
+        from apps.gpucloud.lineage import JOBS
 
         register(GpucloudHandler())
         navigation.register(
@@ -21,6 +22,7 @@ class GpucloudConfig(AppConfig):
             area="jobs", label=_("Jobs"), url_name="gpucloud:job_list", icon="list-checks", order=10, tool=True
         )
         artefact_types.register_jobs(describe_jobs)
+        lineage.register(JOBS)
         navigation.register_search("jobs", find_jobs)
         commands.register("jobs", start_commands)
         core_dashboard.register_activity(dashboard.activity)

@@ -2,11 +2,17 @@
 
 from typing import Any
 
-from apps.core.errors import NotFound
+from django.utils.translation import gettext_noop as _
+
+from apps.core.access import Actor
+from apps.core.errors import Conflict, NotFound
 from apps.core.models import Artefact, Project
-from apps.gpucloud.models import Attempt, Job
-from workers.kinds import Kind, Resources
+from apps.gpucloud.models import Attempt, Checkpoint, Job
+from workers.kinds import Kind, Resources, kinds
 from workers.params import Params
+
+REPRODUCED = "-reproduced"
+NAME_MAX = 120
 
 REGISTERED: dict[str, "Handler"] = {}
 
@@ -18,6 +24,8 @@ class Handler:
     """
 
     package = ""
+    publishes = False
+    """True where a checkpoint holds a model."""
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
         """Refuse what the parameters alone cannot show to be wrong. Raises InvalidInput or Conflict."""
@@ -25,6 +33,19 @@ class Handler:
     def resources(self, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> Resources:
         """What a run needs when the caller does not say."""
         return kind.resources
+
+    def reproduction_params(self, job: Job) -> dict[str, Any]:
+        """Parameters in which a reproduction differs from what was recorded: the name under which it keeps what it
+        makes, which no run reads."""
+        made = next((output for output in job.outputs.values() if output.get("name")), None)
+        if made is None or "name" not in kinds.get(job.kind).params.model_fields:
+            return {}
+        name = str(job.params.get("name") or "") or str(made["name"]).partition(":")[0]
+        return {"name": name[: NAME_MAX - len(REPRODUCED)].removesuffix(REPRODUCED) + REPRODUCED}
+
+    def publish(self, actor: Actor, job: Job, checkpoint: Checkpoint, name: str) -> Job:
+        """Start the job that makes a model of a checkpoint. Raises Conflict where there is none in it."""
+        raise Conflict(_("Checkpoints of this kind of job hold no model."), code="not_publishable", kind=job.kind)
 
     def secrets(self, job: Job, attempt: Attempt) -> dict[str, str]:
         """What the child may know and nobody else: handed over by file descriptor, never stored."""

@@ -11,10 +11,13 @@ from apps.core.lists import Bulk, Column, Empty, Filter, List, register
 from apps.core.models import Project
 from apps.core.selectors import as_uuid
 from apps.gpucloud import selectors, shown
+from apps.gpucloud.details import title_of
 from apps.gpucloud.models import Job, JobState, Node, NodeState
 from workers.kinds import kinds
 
 STATES = [("active", _("Running or waiting")), ("ended", _("Ended")), *JobState.choices]
+
+COMPARE = Bulk("gpucloud:job_compare", _("Compare"), "chart-line", "view")
 
 
 def _kinds() -> list[tuple[str, str]]:
@@ -28,6 +31,7 @@ def job_rows(jobs: list[Job], project: Project) -> list[dict[str, Any]]:
         {
             "job": job,
             "kind": shown.kind_label(job.kind),
+            "title": title_of(job),
             "progress": shown.bar(job.progress),
             "duration_s": shown.duration_s(job),
         }
@@ -64,9 +68,12 @@ JOBS = register(
             ),
             Filter("kind", _("Kind"), _("All kinds"), _kinds),
         ),
-        bulk=Bulk(
-            "gpucloud:job_cancel_many", _("Cancel the chosen jobs"), "ban", "run_simple",
-            _("Cancel the chosen jobs? What they have not saved in a checkpoint is lost."),
+        bulk=(
+            COMPARE,
+            Bulk(
+                "gpucloud:job_cancel_many", _("Cancel the chosen jobs"), "ban", "run_simple",
+                _("Cancel the chosen jobs? What they have not saved in a checkpoint is lost."),
+            ),
         ),
         empty=Empty(
             "list-checks",

@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.ids import uuid7
 from apps.core.models import Artefact, Project, User
 
-
 EMPTY = models.Value({}, models.JSONField())
 """Default in the database itself, for what is added later: older code that still runs can go on inserting rows."""
 

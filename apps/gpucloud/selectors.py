@@ -22,7 +22,8 @@ Series = dict[str, dict[str, list[Any]]]
 def get_job(actor: Actor, id: UUID | str, project: Project | None = None) -> Job:
     """Raises NotFound unless the actor may see its project (and it is the given one)."""
     known = as_uuid(id)
-    jobs = Job.objects.filter(project__in=actor.projects()).select_related("project", "created_by", "cloned_from")
+    related = ("project", "created_by", "cloned_from", "reproduces")
+    jobs = Job.objects.filter(project__in=actor.projects()).select_related(*related)
     if project is not None:
         jobs = jobs.filter(project=project)
     job = jobs.filter(pk=known).first() if known else None
@@ -68,6 +69,11 @@ def count_states(project: Project) -> dict[str, int]:
     """Jobs of a project by state."""
     rows = Job.objects.filter(project=project).values_list("state").annotate(count=Count("id"))
     return dict(rows)
+
+
+def list_reproductions(job: Job) -> QuerySet[Job]:
+    """Jobs that repeated this one, newest first."""
+    return job.reproductions.select_related("project").order_by("-id")
 
 
 def list_attempts(job: Job) -> QuerySet[Attempt]:

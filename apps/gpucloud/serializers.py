@@ -31,6 +31,19 @@ class JobUpdateSerializer(serializers.Serializer):
     priority = serializers.IntegerField(required=False)
 
 
+class JobResumeSerializer(serializers.Serializer):
+    """From which checkpoint to go on; later ones are given up then."""
+
+    step = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0)
+
+
+class PublishSerializer(serializers.Serializer):
+    """Which checkpoint shall become a model, and its name."""
+
+    step = serializers.IntegerField(min_value=0)
+    name = serializers.CharField(max_length=120)
+
+
 class JobCloneSerializer(serializers.Serializer):
     """What shall differ from the job that is cloned."""
 
@@ -79,7 +92,8 @@ class JobSerializer(serializers.ModelSerializer):
         model = Job
         fields: ClassVar = [
             "project", "kind", "kind_label", "name", "params", "resources", "seed", "priority", "service",
-            "max_attempts", "cancel_requested_at", "cloned_from", "created_by", "created_at", "queued_at", "url",
+            "max_attempts", "cancel_requested_at", "cloned_from", "reproduces", "created_by", "created_at",
+            "queued_at", "url",
         ]  # fmt: skip
         read_only_fields: ClassVar = fields
 
@@ -97,12 +111,28 @@ class JobDetailSerializer(JobSerializer):
     """A job with its inputs, attempts and checkpoints."""
 
     class Meta(JobSerializer.Meta):
-        fields: ClassVar = [*JobSerializer.Meta.fields, "result", "inputs", "after", "attempts", "checkpoints"]
+        fields: ClassVar = [
+            *JobSerializer.Meta.fields, "result", "inputs", "after", "attempts", "checkpoints",
+            "reproduction", "reproductions",
+        ]  # fmt: skip
         read_only_fields: ClassVar = fields
 
     inputs = serializers.SerializerMethodField()
     attempts = serializers.SerializerMethodField()
     checkpoints = serializers.SerializerMethodField()
+    reproduction = serializers.SerializerMethodField()
+    reproductions = serializers.SerializerMethodField()
+
+    def get_reproduction(self, job: Job) -> dict[str, Any] | None:
+        """Whether it came out as the job it reproduces: verdict, where they part, tolerance, what was compared."""
+        return shown.match(job)
+
+    def get_reproductions(self, job: Job) -> list[dict[str, Any]]:
+        """Jobs that repeated this one, newest first, each with its verdict."""
+        return [
+            {"id": str(row.pk), "state": row.state, "verdict": (shown.match(row) or {}).get("verdict")}
+            for row in selectors.list_reproductions(job)
+        ]
 
     def get_inputs(self, job: Job) -> dict[str, Any]:
         rows = job.inputs.select_related("artefact")

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import NotFound, translate
 from apps.gpucloud.models import Job, JobEvent, JobState
@@ -34,6 +35,39 @@ def reason(stored: dict[str, Any]) -> dict[str, Any]:
 
 def reason_text(stored: dict[str, Any]) -> str:
     return str(reason(stored).get("message", ""))
+
+
+VERDICTS = {
+    "bit_equal": _("Equal to the last bit"),
+    "within_noise": _("Equal within rounding"),
+    "diverged": _("Came out differently"),
+    "unknown": _("Not compared"),
+}
+
+
+def match(job: Job) -> dict[str, Any] | None:
+    """What came of a reproduction; None for other jobs and while it runs. Every place says in words where it is."""
+    if job.reproduces_id is None or job.state not in Job.ENDED:
+        return None
+    found = job.match or {"verdict": "unknown", "message": _("The reproduction did not succeed."), "data": {}}
+    shown = {
+        "verdict": found["verdict"],
+        "label": gettext(VERDICTS[found["verdict"]]),
+        "message": translate(found["message"], found["data"]),
+    }
+    if found["verdict"] == "unknown":
+        return shown
+    tolerance = found["tolerance"]
+    return {
+        **shown,
+        "where": _where(found["where"]) if found["where"] else None,
+        "tolerance": {**tolerance, "message": translate(tolerance["message"])},
+        **{name: found[name] for name in ("series", "outputs", "environment")},
+    }
+
+
+def _where(place: dict[str, Any]) -> dict[str, Any]:
+    return {**place, "message": translate(place["message"], place["data"])}
 
 
 def progress(stored: dict[str, Any]) -> dict[str, Any]:

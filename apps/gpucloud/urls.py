@@ -10,9 +10,13 @@ urlpatterns = [
     path("new/<str:kind>/", views.job_create, name="job_create"),
     path("cancel/", views.job_cancel_many, name="job_cancel_many"),
     path("nodes/", views.node_list, name="node_list"),
+    path("compare/", views.job_compare, name="job_compare"),
     path("<uuid:job>/", views.job_detail, name="job_detail"),
+    path("<uuid:job>/log/", views.job_log, name="job_log"),
     path("<uuid:job>/cancel/", views.job_cancel, name="job_cancel"),
     path("<uuid:job>/retry/", views.job_retry, name="job_retry"),
     path("<uuid:job>/resume/", views.job_resume, name="job_resume"),
+    path("<uuid:job>/reproduce/", views.job_reproduce, name="job_reproduce"),
+    path("<uuid:job>/publish/", views.job_publish, name="job_publish"),
     path("<uuid:job>/clone/", views.job_clone, name="job_clone"),
 ]

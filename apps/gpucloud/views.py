@@ -1,28 +1,29 @@
 """Pages of jobs and nodes."""
 
+import json
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from apps.core import artefact_types, lists
+from apps.core import lists
 from apps.core.errors import InvalidInput, field_problems
 from apps.core.lists import state
-from apps.core.models import Artefact, Project
+from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.gpucloud import selectors, services, shown
+from apps.gpucloud import comparing, details, logs, selectors, services, shown
 from apps.gpucloud.lists import JOBS, NODES
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.jobs import get_kind
-
-TABS = ("overview", "metrics", "logs", "files", "spec")
 
 
 @project_page()
@@ -47,38 +48,17 @@ def job_cancel_many(request: HttpRequest, project: Project) -> HttpResponse:
 
 @project_page()
 def job_detail(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
-    """One job; `?tab=` picks metrics, logs, files or spec."""
-    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
-    tab = request.GET.get("tab", "")
-    tab = tab if tab in TABS else "overview"
+    """One job; `?tab=` picks metrics, logs, files, lineage or spec."""
+    actor = request.actor  # type: ignore[attr-defined]
+    row = selectors.get_job(actor, job, project)
+    tab = details.tab_of(request)
     address = reverse("gpucloud:job_detail", args=[project.slug, row.pk])
-    labels = {
-        "overview": _("Overview"),
-        "metrics": _("Metrics"),
-        "logs": _("Logs"),
-        "files": _("Inputs & outputs"),
-        "spec": _("Spec"),
-    }
     context = {
-        "job": row,
-        "kind_label": shown.kind_label(row.kind),
-        "reason": shown.reason(row.reason),
-        "progress": shown.bar(row.progress),
+        **details.frame(actor, row, tab, address),
         "duration_s": shown.duration_s(row),
-        "tab": tab,
-        "tabs": [
-            {
-                "label": label,
-                "url": address if name == "overview" else f"{address}?tab={name}",
-                "active": name == tab,
-                "count": None,
-            }
-            for name, label in labels.items()
-        ],
-        "active": row.state in Job.ACTIVE,
-        "can_run": request.actor.may("run_simple", project),  # type: ignore[attr-defined]
-        "result": next(iter(_outputs(row)), None) if row.state == JobState.SUCCEEDED else None,
-        **TAB_CONTEXT[tab](row),
+        "can_run": actor.may("run_simple", project),
+        "result": next(iter(details.outputs(row)), None) if row.state == JobState.SUCCEEDED else None,
+        **(_overview(row) if tab == "overview" else {}),
     }
     return render(request, "gpucloud/job_detail.html", context)
 
@@ -90,56 +70,64 @@ def _overview(job: Job) -> dict[str, Any]:
             {"row": attempt, "reason": shown.reason(attempt.reason)} for attempt in selectors.list_attempts(job)
         ],
         "checkpoints": checkpoints,
-        "can_resume": any(checkpoint.broken_at is None for checkpoint in checkpoints),
         "waits_for": list(job.after.all()),
         "metrics": sorted(job.metrics.items()),
     }
 
 
-def _files(job: Job) -> dict[str, Any]:
-    inputs = [
+@project_page()
+def job_compare(request: HttpRequest, project: Project) -> HttpResponse:
+    """Up to eight jobs, named by `ids` in the address, set beside each other. A list posts its choice here, so that no
+    token of a form gets into the address."""
+    actor = request.actor  # type: ignore[attr-defined]
+    if request.method == "POST":
+        chosen = urlencode([("ids", id) for id in request.POST.getlist("ids")[: comparing.MOST + 1]])
+        return redirect(f"{reverse('gpucloud:job_compare', args=[project.slug])}?{chosen}")
+    jobs = comparing.get_runs(actor, project, request.GET.getlist("ids"))
+    names = comparing.names_of(jobs)
+    rows = [
         {
-            "name": row.name,
-            "artefact": row.artefact,
-            "url": artefact_types.url(row.artefact),
-            "type": artefact_types.label(row.artefact.type),
+            "job": job,
+            "name": name,
+            "kind": shown.kind_label(job.kind),
+            "duration_s": shown.duration_s(job),
+            "without": "?" + urlencode([("ids", other.pk) for other in jobs if other.pk != job.pk]),
         }
-        for row in job.inputs.select_related("artefact__project")
+        for job, name in zip(jobs, names, strict=True)
     ]
-    return {"inputs": inputs, "outputs": _outputs(job)}
-
-
-def _outputs(job: Job) -> list[dict[str, Any]]:
-    """What it made, the main thing first, each with its address."""
-    made = Artefact.objects.filter(project_id=job.project_id, job_id=job.pk).select_related("project").order_by("id")
-    return [
-        {"artefact": artefact, "url": artefact_types.url(artefact), "type": artefact_types.label(artefact.type)}
-        for artefact in made
-    ]
-
-
-def _spec(job: Job) -> dict[str, Any]:
-    spec = {
-        "kind": job.kind,
-        "params": job.params,
-        "resources": job.resources,
-        "seed": job.seed,
-        "priority": job.priority,
+    others = selectors.list_jobs(actor, project).exclude(pk__in=[job.pk for job in jobs]).exclude(service=True)
+    if jobs:
+        others = others.filter(kind=jobs[0].kind)
+    context = {
+        "runs": rows,
+        "named": json.dumps([{"id": str(row["job"].pk), "name": row["name"]} for row in rows]),
+        "charts": comparing.charts_of(jobs),
+        "figures": comparing.figures_of(jobs),
+        "settings": comparing.settings_of(jobs) if jobs else [],
+        "addable": [
+            {"job": job, "name": details.title_of(job), "kind": shown.kind_label(job.kind)} for job in others[:50]
+        ],
     }
-    return {"spec": {"project": job.project.slug, **spec}, "command": command(job), "api_path": "/api/v1/jobs/"}
+    return render(request, "gpucloud/job_compare.html", context)
 
 
-def command(job: Job) -> str:
-    """The `aifs` command that starts the same job."""
-    pairs = [
-        f"--param {name}={value}"
-        for name, value in job.params.items()
-        if isinstance(value, str | int | float) and value != ""
-    ]
-    return " ".join(["aifs job start", job.kind, *pairs])
+@project_page()
+def job_log(request: HttpRequest, project: Project, job: UUID) -> StreamingHttpResponse:
+    """The whole log as a text file to take away."""
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    name = content_disposition_header(True, f"{details.title_of(row)}.log") or "attachment"
+    headers = {"Content-Disposition": name, "Cache-Control": "private, no-store"}
+    return StreamingHttpResponse(logs.whole(row), content_type="text/plain; charset=utf-8", headers=headers)
 
 
-TAB_CONTEXT = {"overview": _overview, "metrics": lambda job: {}, "logs": lambda job: {}, "files": _files, "spec": _spec}
+@require_POST
+@project_page()
+def job_reproduce(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    """Run it again on what it ran on; the page of the new job says whether the same came out."""
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    made = services.reproduce_job(request.actor, row)  # type: ignore[attr-defined]
+    messages.success(request, _("The job runs again on the same inputs; its page will say whether the same came out."))
+    return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
 
 
 @require_POST
@@ -164,9 +152,21 @@ def job_retry(request: HttpRequest, project: Project, job: UUID) -> HttpResponse
 @project_page()
 def job_resume(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
     row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
-    services.resume_job(request.actor, row)  # type: ignore[attr-defined]
-    messages.success(request, _("The job goes on from its newest checkpoint."))
+    step = request.POST.get("step", "")
+    services.resume_job(request.actor, row, int(step) if step.isdecimal() else None)  # type: ignore[attr-defined]
+    messages.success(request, _("The job goes on from its checkpoint."))
     return redirect("gpucloud:job_detail", project=project.slug, job=row.pk)
+
+
+@require_POST
+@project_page("run_simple")
+def job_publish(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    """Make a model of one of its checkpoints; leads to the job that does it."""
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    step = request.POST.get("step", "")
+    name = request.POST.get("name", "").strip()
+    made = services.publish_checkpoint(request.actor, row, int(step) if step.isdecimal() else 0, name)  # type: ignore[attr-defined]
+    return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
 
 
 @project_page("run_simple")

@@ -9,20 +9,32 @@ class LmsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import artefact_types, dashboard, key_changes, navigation
+        from apps.core import lineage as core_lineage
         from apps.gpucloud.handlers import register
-        from apps.lms import selectors
+        from apps.lms import lineage, selectors
+        from apps.lms.attention import deployment_concerns
         from apps.lms.jobs import LmsHandler
         from apps.lms.services import snapshot
-        from apps.lms.attention import deployment_concerns
 
         register(LmsHandler())
         key_changes.register(snapshot.rebuild)
         artefact_types.register(
-            "model_version", label=_("model version"), find=selectors.find_version, url=selectors.version_url
+            "model_version",
+            label=_("model version"),
+            find=selectors.find_version,
+            url=selectors.version_url,
+            icon="boxes",
+            newest=lineage.newest,
         )
         artefact_types.register(
-            "evaluation", label=_("evaluation"), find=selectors.find_evaluation, url=selectors.evaluation_url
+            "evaluation",
+            label=_("evaluation"),
+            find=selectors.find_evaluation,
+            url=selectors.evaluation_url,
+            icon="gauge",
+            final=True,
         )
+        core_lineage.register(lineage.DEPLOYMENTS)
         navigation.register(area="lms", label=_("Models & Serving"), url_name="lms:model_list", icon="boxes", order=50)
         navigation.register_search("lms", selectors.search)
         dashboard.register_concerns("deployments", deployment_concerns)

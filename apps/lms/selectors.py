@@ -95,8 +95,9 @@ def find_version(project: Project, ref: str) -> Artefact | None:
 
 
 def version_url(artefact: Artefact) -> str:
-    version = ModelVersion.objects.select_related("model__project").get(pk=artefact.pk)
-    return reverse("lms:version_detail", args=[version.model.project.slug, version.model.name, version.number])
+    """By the artefact's own name (`name:number`, which never changes): a graph asks for many."""
+    name, _colon, number = artefact.name.rpartition(":")
+    return reverse("lms:version_detail", args=[artefact.project.slug, name, number])
 
 
 # --- evaluations

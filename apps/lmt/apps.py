@@ -8,11 +8,18 @@ class LmtConfig(AppConfig):
     verbose_name = _("Tune (LMT)")
 
     def ready(self) -> None:
-        from apps.core import dashboard, navigation  # these need the models, which are ready only now
+        from apps.core import artefact_types, dashboard, navigation  # these need the models, which are ready only now
         from apps.gpucloud import handlers
         from apps.lmt import jobs, selectors
 
         handlers.register(jobs.LmtHandler())
+        artefact_types.register(
+            "checkpoint",
+            label=_("checkpoint"),
+            find=lambda project, ref: None,
+            url=selectors.checkpoint_url,
+            icon="flag",
+        )
         navigation.register(
             area="lmt", label=_("Tune (LMT)"), url_name="lmt:run_list", icon="sliders-horizontal", order=40
         )

@@ -4,11 +4,12 @@ from typing import Any
 
 from django.utils.translation import gettext_noop as _
 
+from apps.core.access import Actor
 from apps.core.errors import InvalidInput
 from apps.core.models import Artefact, Project
 from apps.datasets.models import DatasetVersion
 from apps.gpucloud.handlers import Handler
-from apps.gpucloud.models import Attempt, Job
+from apps.gpucloud.models import Attempt, Checkpoint, Job
 from apps.lms.models import ModelVersion
 from apps.lmt import services
 from workers.kinds import Kind
@@ -19,6 +20,7 @@ NEEDED_FORMAT = "messages"
 
 class LmtHandler(Handler):
     package = "lmt"
+    publishes = True
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
         """Raises InvalidInput, by field, for data without conversations and for a model that cannot be trained."""
@@ -29,6 +31,9 @@ class LmtHandler(Handler):
         if version is None or version.format != "safetensors":
             text = _("Only whole models in safetensors can be tuned; this one is stored as %(format)s.")
             raise wrong("model", text, format=version.format if version else "?")
+
+    def publish(self, actor: Actor, job: Job, checkpoint: Checkpoint, name: str) -> Job:
+        return services.publish_checkpoint(actor, job, checkpoint, name)
 
     def finish(self, job: Job, attempt: Attempt) -> dict[str, Any]:
         return services.register_results(job, attempt)

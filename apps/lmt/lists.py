@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.lists import Column, Empty, Filter, List, register
 from apps.core.models import Project
 from apps.gpucloud import shown
-from apps.gpucloud.lists import STATES
+from apps.gpucloud.details import title_of
+from apps.gpucloud.lists import COMPARE, STATES
 from apps.gpucloud.models import Job
 from apps.gpucloud.selectors import filter_jobs
 from apps.lmt import selectors
@@ -18,7 +19,10 @@ def run_rows(runs: list[Job], project: Project) -> list[dict[str, Any]]:
     """Each run with its story, told in few queries."""
     for run in runs:
         run.project = project
-    return [{"story": story, "kind": shown.kind_label(story.job.kind)} for story in selectors.tell(runs)]
+    return [
+        {"story": story, "kind": shown.kind_label(story.job.kind), "title": title_of(story.job)}
+        for story in selectors.tell(runs)
+    ]
 
 
 RUNS = register(
@@ -39,6 +43,7 @@ RUNS = register(
             Column("loss_after", _("Loss after"), lambda row: row["story"].loss_after, numeric=True),
             Column("created", _("Started"), lambda row: row["story"].job.created_at, order="id"),
         ),
+        bulk=(COMPARE,),
         sort="-created",
         search=("name",),
         filters=(

@@ -98,6 +98,11 @@ def estimate_run(project: Project, params: TuningParams, needs: Resources) -> Es
     return estimate(params, model=facts, dataset=rows, cpus=needs.cpus, accelerators=needs.accelerators)
 
 
+def checkpoint_url(artefact: Artefact) -> str:
+    """The charts of the run it was kept from."""
+    return reverse("lmt:run_detail", args=[artefact.project.slug, artefact.job_id]) + "?tab=metrics"
+
+
 def measured(run: Job) -> dict[str, Any]:
     """What a run really took: {"seconds", "memory_mib"}, None where it is not known yet."""
     peak = run.attempts.aggregate(peak=Max("peak_memory_mib"))["peak"]

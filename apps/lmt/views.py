@@ -6,15 +6,17 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.core import lists
+from apps.core.access import Actor
 from apps.core.errors import AifsError, InvalidInput, field_problems
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.gpucloud import shown
+from apps.gpucloud import details, shown
 from apps.gpucloud.models import Job
 from apps.lms.selectors import before_after
 from apps.lmt import selectors, services
@@ -59,24 +61,30 @@ def run_estimate(request: HttpRequest, project: Project) -> HttpResponse:
 
 @project_page()
 def run_detail(request: HttpRequest, project: Project, run: UUID) -> HttpResponse:
-    """What went in, how the loss fell, what came out, and what to do with it."""
+    """What went in, how the loss fell, what came out, and what to do with it; `?tab=` as on the page of any job."""
     actor = request.actor  # type: ignore[attr-defined]
     job = selectors.get_run(actor, project, run)
     (story,) = selectors.tell([job])
+    tab = details.tab_of(request)
     context = {
+        **details.frame(actor, job, tab, reverse("lmt:run_detail", args=[project.slug, job.pk])),
         "run": job,
         "story": story,
-        "kind_label": shown.kind_label(job.kind),
-        "active": job.state in Job.ACTIVE,
-        "progress": shown.bar(job.progress),
+        "can_run": actor.may("run_simple", project),
+        "can_deploy": actor.may("deploy", project),
+        **(_overview(actor, project, job, story) if tab == "overview" else {}),
+    }
+    return render(request, "lmt/run_detail.html", context)
+
+
+def _overview(actor: Actor, project: Project, job: Job, story: selectors.Story) -> dict[str, Any]:
+    return {
+        **details.charts(actor, job),
         "rows": job.result.get("rows") or {},
         "estimate": estimate_of(project, job),
         "measured": selectors.measured(job),
         "comparisons": before_after(actor, story.made) if story.made else [],
-        "can_run": actor.may("run_simple", project),
-        "can_deploy": actor.may("deploy", project),
     }
-    return render(request, "lmt/run_detail.html", context)
 
 
 # --- what the views share

@@ -180,8 +180,9 @@ def find_version(project: Project, ref: str) -> Artefact | None:
 
 
 def version_url(artefact: Artefact) -> str:
-    version = PromptVersion.objects.select_related("prompt__project").get(pk=artefact.pk)
-    return reverse("prompts:version_detail", args=[version.prompt.project.slug, version.prompt.name, version.number])
+    """By the artefact's own name (`name:number`, which never changes): a graph asks for many."""
+    name, _colon, number = artefact.name.rpartition(":")
+    return reverse("prompts:version_detail", args=[artefact.project.slug, name, number])
 
 
 def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:

@@ -1,32 +1,40 @@
-/** `<log-tail data-job>`: the log of a job, live. Only the lines in view are in the page, so 100,000 of them stay light. */
+/** `<log-tail data-job data-download="/p/…/log/">`: the log of a job, live. It is as tall as the whole log, but only the
+ *  lines in view are in the page, and only pages of lines around them are asked for: a million lines open as fast as ten. */
 import { clock, el, getJson, icon } from "../dom";
 import { type JobEvent, watchJob } from "../jobs";
 import { t } from "../words";
 
 interface Line {
+  line: number;
   t: number;
   level: string;
   message: string;
 }
 
-interface Page {
-  lines: (Line & { line: number })[];
-  next?: number | null;
+interface Window {
+  lines: Line[];
+  next: number | null;
+  previous: number | null;
+  last: number;
 }
 
 const LINE_PX = 20;
 const SPARE = 20;
-const MOST = 200_000;
-/** Browsers cut elements off at about 33 million pixels; 200,000 lines of 20 stay below. */
+const PAGE = 500;
+const PAGES_KEPT = 40;
+const TALLEST_PX = 24_000_000;
+/** Browsers cut elements off at about 33 million pixels: a longer log scrolls by more than one line a line. */
+const HITS_MOST = 2_000;
 
 class LogTail extends HTMLElement {
-  private lines: Line[] = [];
-  private hits?: number[];
-  private last = 0;
+  private readonly pages = new Map<number, Map<number, Line>>();
+  private readonly asked = new Set<number>();
+  private total = 0;
+  private hits?: Line[];
+  private searching = 0;
   private follow = true;
   private frame = 0;
   private stop?: () => void;
-  private kept?: JobEvent[] = [];
   private readonly sheet = el("div", { class: "relative min-w-full" });
   private readonly box = el("div", { class: "log-box", tabindex: 0, role: "log", "aria-live": "off", "aria-label": t("Log") }, this.sheet);
   private readonly empty = el("p", { class: "px-4 py-3 text-base-content/70" }, t("Nothing written yet"));
@@ -35,8 +43,6 @@ class LogTail extends HTMLElement {
   private readonly following = el("input", { type: "checkbox", class: "toggle toggle-sm toggle-primary", checked: true });
 
   connectedCallback(): void {
-    const copy = el("button", { type: "button", class: "btn btn-sm btn-ghost" }, icon("copy"), t("Copy all"));
-    copy.addEventListener("click", () => void navigator.clipboard.writeText(this.lines.map(text).join("\n")));
     const bar = el(
       "div",
       { class: "toolbar mb-2" },
@@ -44,11 +50,15 @@ class LogTail extends HTMLElement {
       this.found,
       el("span", { class: "flex-1" }),
       el("label", { class: "flex items-center gap-2 text-sm" }, this.following, t("Follow")),
-      copy,
+      this.dataset.download ? el("a", { class: "btn btn-sm btn-ghost", href: this.dataset.download, download: true }, icon("download"), t("Download")) : null,
     );
     this.sheet.append(this.empty);
     this.replaceChildren(bar, this.box);
-    this.search.addEventListener("input", () => this.filter());
+    let typed = 0;
+    this.search.addEventListener("input", () => {
+      clearTimeout(typed);
+      typed = window.setTimeout(() => void this.find(), 200);
+    });
     this.following.addEventListener("change", () => {
       this.follow = this.following.checked;
       this.draw();
@@ -60,90 +70,151 @@ class LogTail extends HTMLElement {
   disconnectedCallback(): void {
     this.stop?.();
     cancelAnimationFrame(this.frame);
+    this.searching += 1;
   }
 
-  /** Listens first and keeps what comes, so that no line falls between history and live. */
   private async start(): Promise<void> {
-    const job = this.dataset.job ?? "";
-    this.stop = watchJob(job, { onEvents: (events) => (this.kept ? this.kept.push(...events) : this.onEvents(events)) });
+    this.stop = watchJob(this.dataset.job ?? "", { onEvents: (events) => this.onEvents(events) });
     try {
-      for (let after: number | null | undefined = 0; after !== null && after !== undefined; ) {
-        const page: Page = await getJson<Page>(`/api/v1/jobs/${job}/logs/?after=${after}&limit=5000`);
-        for (const line of page.lines) this.add(line, line.line);
-        after = page.lines.length ? page.next : null;
-      }
+      const end = await this.ask({ tail: PAGE });
+      this.total = Math.max(this.total, end.last);
+      end.lines.forEach((line) => this.keep(line));
     } catch {
       // The live channel still brings what is new.
     }
-    const kept = this.kept ?? [];
-    this.kept = undefined;
-    this.onEvents(kept);
     this.schedule();
+  }
+
+  private ask(wanted: Record<string, string | number>): Promise<Window> {
+    const query = new URLSearchParams(Object.entries(wanted).map(([name, value]) => [name, String(value)]));
+    return getJson<Window>(`/api/v1/jobs/${this.dataset.job}/logs/?${query}`);
   }
 
   private onEvents(events: JobEvent[]): void {
     let came = false;
     for (const event of events) {
       if (event.type !== "log") continue;
-      for (const line of (event.lines as (Line & { line?: number })[] | undefined) ?? [event as unknown as Line & { line?: number }]) {
-        came = this.add(line, line.line) || came;
+      for (const line of event.lines as Line[]) {
+        came ||= line.line > this.total;
+        this.total = Math.max(this.total, line.line);
+        this.keep(line);
       }
     }
     if (came) this.schedule();
   }
 
-  /** Lines that came twice, by history and by the live channel, are known by their number. */
-  private add(line: Line, number?: number): boolean {
-    if (number !== undefined) {
-      if (number <= this.last) return false;
-      this.last = number;
+  /** Lines lie in pages by their number, so that it does not matter in which order they come. */
+  private keep(line: Line): void {
+    const number = Math.floor((line.line - 1) / PAGE);
+    const page = this.pages.get(number) ?? new Map<number, Line>();
+    this.pages.delete(number); // the page used last stands last
+    this.pages.set(number, page.set(line.line, line));
+    for (const oldest of this.pages.keys()) {
+      if (this.pages.size <= PAGES_KEPT) break;
+      this.pages.delete(oldest);
     }
-    for (const part of String(line.message).split("\n")) this.lines.push({ t: line.t, level: line.level, message: part });
-    if (this.lines.length > MOST) this.lines.splice(0, this.lines.length - MOST);
-    return true;
   }
 
-  private filter(): void {
-    const wanted = this.search.value.trim().toLowerCase();
-    this.hits = wanted ? this.lines.flatMap((line, index) => (line.message.toLowerCase().includes(wanted) ? [index] : [])) : undefined;
-    this.found.textContent = this.hits ? t("{count} lines", { count: this.hits.length }) : "";
-    this.draw();
+  private line(number: number): Line | undefined {
+    return this.pages.get(Math.floor((number - 1) / PAGE))?.get(number);
+  }
+
+  /** Asks for pages in view that are not here (or not whole). */
+  private async fetch(number: number): Promise<void> {
+    if (this.asked.has(number)) return;
+    this.asked.add(number);
+    try {
+      const got = await this.ask({ after: number * PAGE, limit: PAGE });
+      got.lines.forEach((line) => this.keep(line));
+      this.schedule(false);
+    } catch {
+      // Scrolling on asks again.
+    } finally {
+      this.asked.delete(number);
+    }
+  }
+
+  // --- searching
+
+  /** The server looks through the log piece by piece; what it finds is shown as it comes. */
+  private async find(): Promise<void> {
+    const turn = (this.searching += 1);
+    const words = this.search.value.trim();
+    this.hits = words ? [] : undefined;
+    this.found.textContent = words ? t("Searching…") : "";
+    this.draw(!words && this.follow);
+    let after: number | null = 0;
+    while (words && after !== null && this.hits!.length < HITS_MOST) {
+      let got: Window;
+      try {
+        got = await this.ask({ q: words, after, limit: PAGE });
+      } catch (error) {
+        if (turn === this.searching) this.found.textContent = (error as Error).message;
+        return;
+      }
+      if (turn !== this.searching) return;
+      this.hits!.push(...got.lines);
+      after = got.next;
+      this.found.textContent = after === null ? t("{count} lines", { count: this.hits!.length }) : t("{count} lines so far…", { count: this.hits!.length });
+      this.draw(false);
+    }
+    if (words && after !== null) this.found.textContent = t("The first {count} lines", { count: this.hits!.length });
+  }
+
+  // --- drawing
+
+  private get count(): number {
+    return this.hits?.length ?? this.total;
+  }
+
+  private get height(): number {
+    return Math.min(TALLEST_PX, Math.max(1, this.count) * LINE_PX);
+  }
+
+  /** Lines scrolled past for a pixel. */
+  private get lines(): number {
+    const room = Math.max(1, this.height - this.box.clientHeight);
+    return Math.max(0, this.count - this.box.clientHeight / LINE_PX) / room;
   }
 
   private onScroll(): void {
     const atEnd = this.box.scrollTop + this.box.clientHeight >= this.box.scrollHeight - LINE_PX;
-    if (this.follow !== atEnd) {
+    if (!this.hits && this.follow !== atEnd) {
       this.follow = atEnd;
       this.following.checked = atEnd;
     }
     this.draw(false);
   }
 
-  private schedule(): void {
+  private schedule(follow = true): void {
     cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => (this.search.value ? this.filter() : this.draw()));
+    this.frame = requestAnimationFrame(() => this.draw(follow && this.follow && !this.hits));
   }
 
-  private draw(moveToEnd = this.follow): void {
-    const total = this.hits?.length ?? this.lines.length;
-    this.sheet.style.height = `${Math.max(1, total) * LINE_PX}px`;
+  private draw(moveToEnd = this.follow && !this.hits): void {
+    const { count } = this;
+    this.sheet.style.height = `${this.height}px`;
     if (moveToEnd) this.box.scrollTop = this.box.scrollHeight;
-    const first = Math.max(0, Math.floor(this.box.scrollTop / LINE_PX) - SPARE);
-    const end = Math.min(total, Math.ceil((this.box.scrollTop + this.box.clientHeight) / LINE_PX) + SPARE);
-    const shown: Node[] = [];
-    for (let index = first; index < end; index += 1) shown.push(this.row(index));
-    this.sheet.replaceChildren(...(total ? shown : [this.empty]));
+    const top = Math.floor(this.box.scrollTop * this.lines);
+    const first = Math.max(0, top - SPARE);
+    const end = Math.min(count, top + Math.ceil(this.box.clientHeight / LINE_PX) + SPARE);
+    const shift = this.box.scrollTop - this.box.scrollTop * this.lines * LINE_PX;
+    const rows: Node[] = [];
+    for (let index = first; index < end; index += 1) rows.push(this.row(index, shift));
+    this.sheet.replaceChildren(...(count ? rows : [this.empty]));
   }
 
-  private row(index: number): HTMLElement {
-    const line = this.lines[this.hits?.[index] ?? index]!;
+  private row(index: number, shift: number): HTMLElement {
+    const line = this.hits ? this.hits[index] : this.line(index + 1);
+    if (!line) void this.fetch(Math.floor(index / PAGE));
     const row = el(
       "div",
-      { class: "log-line", "data-level": line.level },
-      el("span", { class: "log-time" }, line.t ? clock(line.t) : ""),
-      this.marked(line.message),
+      { class: "log-line", "data-level": line?.level ?? "" },
+      el("span", { class: "log-time" }, line?.t ? clock(line.t) : "·"),
+      line ? this.marked(line.message.replaceAll("\n", " ⏎ ")) : "",
     );
-    row.style.top = `${index * LINE_PX}px`;
+    row.style.top = `${shift + index * LINE_PX}px`;
+    if (line) row.title = t("Line {number}", { number: line.line });
     return row;
   }
 
@@ -155,7 +226,5 @@ class LogTail extends HTMLElement {
     return el("span", {}, message.slice(0, at), el("mark", {}, message.slice(at, end)), message.slice(end));
   }
 }
-
-const text = (line: Line): string => `${line.t ? new Date(line.t * 1000).toISOString() : ""} ${line.message}`.trim();
 
 customElements.define("log-tail", LogTail);

@@ -1,227 +1,191 @@
-/** `<metric-chart data-job data-series="loss,eval_loss" data-title data-unit data-log>`: history, then live points.
- *  `data-series="*"` draws a chart for every series of the job. A table under each chart says the same to screen readers. */
-import uPlot from "uplot";
-import { el, getJson } from "../dom";
+/** `<metric-chart data-job data-series="loss,eval_loss" data-title data-unit data-log data-markers="[3,6]" data-usage>`:
+ *  history, then live points; zoomed in, the points themselves are read. `data-series="*"` draws a chart for every series.
+ *  data-usage: what the machine did, beneath the first chart, over the same steps. `data-runs='[{"id","name"}]'` in place
+ *  of a job lays the charts of several runs over each other. */
+import { Chart, type Line } from "../charts/plot";
+import { isDevice, MOST_POINTS, points, readSeries, type Series, seriesName, stepAt } from "../charts/series";
 import { type JobEvent, watchJob } from "../jobs";
-import { measure, t } from "../words";
+import { t } from "../words";
 
-interface Series {
-  steps: number[];
-  values: (number | null)[];
+interface Run {
+  id: string;
+  name: string;
 }
 
-const HEIGHT = 220;
-const MOST_DRAWN = 2_000;
-const MOST_READ = 12;
-
-const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-/** Colours that stay apart in both themes and for most colour-blind readers. */
-const tones = (): string[] => [css("--color-primary"), css("--color-warning"), css("--color-success"), css("--color-error"), css("--color-info"), css("--color-secondary")];
-
-/** Words for the series that runs emit; others are shown under their own name. */
-function seriesName(name: string): string {
-  const known: Record<string, string> = {
-    loss: t("Loss"),
-    eval_loss: t("Held-out loss"),
-    learning_rate: t("Learning rate"),
-    grad_norm: t("Gradient norm"),
-    tokens_per_s: t("Tokens per second"),
-    memory_mib: t("Memory (MiB)"),
-    accuracy: t("Accuracy"),
-  };
-  return known[name] ?? name.replaceAll("_", " ");
-}
-
-class Chart {
-  readonly element: HTMLElement;
-  private readonly box = el("div", { class: "w-full" });
-  private readonly value = el("span", { class: "chart-value" });
-  private readonly body = el("tbody");
-  private readonly logButton = el("button", { type: "button", class: "btn btn-ghost btn-xs", "aria-pressed": "false" }, t("Log scale"));
-  private readonly data = new Map<string, Map<number, number>>();
-  private plot?: uPlot;
-  private log: boolean;
-  private drawn = 0;
-
-  constructor(
-    readonly names: string[],
-    title: string,
-    private readonly unit: string,
-    log: boolean,
-  ) {
-    this.log = log;
-    for (const name of names) this.data.set(name, new Map());
-    this.logButton.addEventListener("click", () => {
-      this.log = !this.log;
-      this.rebuild();
-    });
-    const heads = [t("Step"), ...names.map(seriesName)].map((text) => el("th", { scope: "col" }, text));
-    this.element = el(
-      "figure",
-      { class: "chart-card" },
-      el("figcaption", { class: "chart-head" }, el("span", {}, title), el("span", { class: "flex items-center gap-2" }, this.value, this.logButton)),
-      this.box,
-      el("div", { class: "sr-only" }, el("table", {}, el("caption", {}, t("{title}: latest values", { title })), el("thead", {}, el("tr", {}, ...heads)), this.body)),
-    );
-    this.box.setAttribute("aria-hidden", "true");
-  }
-
-  add(name: string, step: number, value: number): void {
-    this.data.get(name)?.set(step, value);
-  }
-
-  /** Draws at most once a frame, however many points came. */
-  redraw(): void {
-    cancelAnimationFrame(this.drawn);
-    this.drawn = requestAnimationFrame(() => this.draw());
-  }
-
-  rebuild(): void {
-    this.plot?.destroy();
-    this.plot = undefined;
-    this.logButton.setAttribute("aria-pressed", String(this.log));
-    this.logButton.classList.toggle("btn-active", this.log);
-    this.draw();
-  }
-
-  resize(): void {
-    this.plot?.setSize({ width: this.box.clientWidth, height: HEIGHT });
-  }
-
-  private aligned(): uPlot.AlignedData {
-    const steps = [...new Set([...this.data.values()].flatMap((points) => [...points.keys()]))].sort((a, b) => a - b);
-    const every = Math.max(1, Math.ceil(steps.length / MOST_DRAWN));
-    const shown = every === 1 ? steps : steps.filter((_step, index) => index % every === 0 || index === steps.length - 1);
-    const columns = this.names.map((name) => shown.map((step) => this.visible(this.data.get(name)!.get(step))));
-    return [shown, ...columns] as uPlot.AlignedData;
-  }
-
-  private visible(value: number | undefined): number | null {
-    return value === undefined || (this.log && value <= 0) ? null : value;
-  }
-
-  private draw(): void {
-    const data = this.aligned();
-    if (!this.box.isConnected || !this.box.clientWidth) return;
-    if (this.plot) this.plot.setData(data);
-    else this.plot = new uPlot(this.options(), data, this.box);
-    this.describe(data[0] as number[]);
-  }
-
-  private describe(steps: number[]): void {
-    const last = this.names.map((name) => [...this.data.get(name)!.values()].at(-1));
-    this.value.textContent = last[0] === undefined ? t("No points yet") : `${measure(last[0])}${this.unit ? ` ${this.unit}` : ""}`;
-    const rows = steps.slice(-MOST_READ).map((step) => {
-      const cells = this.names.map((name) => {
-        const value = this.data.get(name)!.get(step);
-        return el("td", {}, value === undefined ? "" : measure(value));
-      });
-      return el("tr", {}, el("th", { scope: "row" }, String(step)), ...cells);
-    });
-    this.body.replaceChildren(...rows);
-  }
-
-  private options(): uPlot.Options {
-    const ink = css("--color-base-content");
-    const grid = { stroke: css("--color-base-300"), width: 1 };
-    const axis = { stroke: ink, grid, ticks: { ...grid, size: 4 }, font: "11px system-ui, sans-serif" };
-    const colours = tones();
-    return {
-      width: this.box.clientWidth,
-      height: HEIGHT,
-      cursor: { points: { size: 7 }, drag: { x: true, y: false } },
-      legend: { show: this.names.length > 1, live: true },
-      scales: { x: { time: false }, y: { distr: this.log ? 3 : 1 } },
-      axes: [
-        { ...axis, size: 28, values: (_plot, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? measure(tick) : "")) },
-        { ...axis, size: 58, values: (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : measure(tick))) },
-      ],
-      series: [
-        { label: t("Step") },
-        ...this.names.map((name, index) => ({
-          label: seriesName(name),
-          stroke: colours[index % colours.length]!,
-          width: 1.75,
-          spanGaps: true,
-          dash: index % 2 ? [6, 4] : undefined,
-          points: { show: (plot: uPlot) => (plot.data[0]?.length ?? 0) < 40, size: 5 },
-          value: (_plot: uPlot, value: number | null) => (value === null ? "—" : measure(value)),
-        })),
-      ],
-    };
-  }
-}
+const STRIP_HEIGHT = 110;
+const SEPARATOR = "/";
+const key = (run: Run, name: string): string => run.id + SEPARATOR + name;
 
 class MetricChart extends HTMLElement {
   private charts: Chart[] = [];
-  private stop?: () => void;
+  private readonly strips: Chart[] = [];
+  private usage = new Map<string, [time: number, value: number][]>();
+  private clock: [step: number, time: number][] = [];
+  private runs: Run[] = [];
+  private stops: (() => void)[] = [];
   private observer?: ResizeObserver;
-  private readonly onTheme = () => this.charts.forEach((chart) => chart.rebuild());
+  private rereading = 0;
+  private readonly onTheme = (): void => [...this.charts, ...this.strips].forEach((chart) => chart.rebuild());
 
   connectedCallback(): void {
-    this.observer = new ResizeObserver(() => this.charts.forEach((chart) => chart.resize()));
+    this.observer = new ResizeObserver(() => [...this.charts, ...this.strips].forEach((chart) => chart.resize()));
     this.observer.observe(this);
     document.addEventListener("aifs:theme", this.onTheme);
-    const wanted = (this.dataset.series ?? "*").split(",").map((name) => name.trim());
-    if (wanted[0] !== "*") this.addChart(wanted);
+    this.runs = this.dataset.runs ? (JSON.parse(this.dataset.runs) as Run[]) : [{ id: this.dataset.job ?? "", name: "" }];
+    if (!this.free) this.addChart(this.wanted);
     void this.start();
   }
 
   disconnectedCallback(): void {
-    this.stop?.();
+    this.stops.forEach((stop) => stop());
     this.observer?.disconnect();
     document.removeEventListener("aifs:theme", this.onTheme);
   }
 
+  private get wanted(): string[] {
+    return (this.dataset.series ?? "*").split(",").map((name) => name.trim());
+  }
+
   private get free(): boolean {
-    return (this.dataset.series ?? "*") === "*";
+    return this.wanted[0] === "*";
+  }
+
+  private get many(): boolean {
+    return this.runs.length > 1;
   }
 
   private addChart(names: string[]): Chart {
+    const lines = this.runs.flatMap((run) => names.map((name): Line => ({ key: key(run, name), label: this.many ? run.name : seriesName(name) })));
     const title = this.free ? seriesName(names[0]!) : (this.dataset.title ?? names.map(seriesName).join(", "));
-    const chart = new Chart(names, title, this.dataset.unit ?? "", this.dataset.log !== undefined);
+    const first = this.charts.length === 0;
+    const chart: Chart = new Chart(lines, {
+      title,
+      unit: this.dataset.unit,
+      log: this.dataset.log !== undefined,
+      sync: first && this.dataset.usage !== undefined ? "run" : undefined,
+      onZoom: (range) => void this.zoom(chart, names, range),
+      onMarker: (step) => document.getElementById(`checkpoint-${step}`)?.focus(),
+    });
     this.charts.push(chart);
     if (this.free) this.classList.add("chart-grid");
     this.append(chart.element);
+    if (this.dataset.markers && !names.some(isDevice)) chart.mark(JSON.parse(this.dataset.markers) as number[]);
     return chart;
   }
 
   private async start(): Promise<void> {
-    const job = this.dataset.job ?? "";
-    this.stop = watchJob(job, { onEvents: (events) => this.onEvents(events) });
-    const names = this.free ? "" : `?names=${encodeURIComponent(this.dataset.series ?? "")}`;
-    try {
-      const { series } = await getJson<{ series: Record<string, Series> }>(`/api/v1/jobs/${job}/metrics/${names}`);
-      for (const [name, { steps, values }] of Object.entries(series)) {
-        steps.forEach((step, index) => this.put(name, step, values[index]));
-      }
-    } catch {
-      // The live channel below still brings what is new.
-    }
+    for (const run of this.runs) this.stops.push(watchJob(run.id, { onEvents: (events) => this.onEvents(run, events) }));
+    await Promise.all(this.runs.map((run) => this.read(run).catch(() => undefined))); // live news come all the same
     this.charts.forEach((chart) => chart.redraw());
+    this.drawUsage();
   }
 
-  /** A value that is no number (a loss that blew up) leaves a gap. */
-  private put(name: string, step: number, value: number | null | undefined): Chart | undefined {
-    if (value === null || value === undefined) return undefined;
-    let chart = this.charts.find((one) => one.names.includes(name));
-    if (!chart && this.free) chart = this.addChart([name]);
-    chart?.add(name, step, value);
-    return chart;
+  private async read(run: Run): Promise<void> {
+    const names = this.free ? [] : [...this.wanted, ...(this.dataset.usage === undefined ? [] : ["device.cpu_pct", "device.memory_mib"])];
+    const series = await readSeries(run.id, names);
+    for (const [name, found] of Object.entries(series).sort(([a], [b]) => rank(a) - rank(b))) {
+      if (isDevice(name)) this.keepUsage(name, found);
+      else this.fill(run, name, found);
+    }
   }
 
-  private onEvents(events: JobEvent[]): void {
+  private fill(run: Run, name: string, found: Series): void {
+    const chart = this.chartOf(run, name);
+    chart?.clear(key(run, name));
+    for (const [step, value] of points(found)) chart?.add(key(run, name), step, value);
+    if (!this.clock.length && found.times?.length) this.clock = found.steps.map((step, index): [number, number] => [step, found.times[index]!]);
+  }
+
+  private chartOf(run: Run, name: string): Chart | undefined {
+    const known = this.charts.find((chart) => chart.has(key(run, name)));
+    return known ?? (this.free && !isDevice(name) ? this.addChart([name]) : undefined);
+  }
+
+  private async zoom(chart: Chart, names: string[], range: [number, number] | null): Promise<void> {
+    if (!range) return chart.redraw();
+    for (const run of this.runs) {
+      try {
+        const near = await readSeries(run.id, names, range);
+        for (const [name, found] of Object.entries(near)) chart.refine(key(run, name), points(found));
+      } catch {
+        // The outline stays.
+      }
+    }
+  }
+
+  private onEvents(run: Run, events: JobEvent[]): void {
     const touched = new Set<Chart>();
+    let busy = false;
     for (const event of events) {
       if (event.type !== "metric") continue;
       for (const [name, value] of Object.entries((event.values ?? {}) as Record<string, number | null>)) {
-        const chart = this.put(name, Number(event.step), value);
-        if (chart) touched.add(chart);
+        if (value === null) continue;
+        const step = Number(event.step);
+        if (isDevice(name)) {
+          this.usage.set(name, [...(this.usage.get(name) ?? []).filter(([time]) => time < step), [step, value]]);
+          busy = true;
+          continue;
+        }
+        const chart = this.chartOf(run, name);
+        chart?.add(key(run, name), step, value);
+        if (!chart) continue;
+        touched.add(chart);
+        if (chart.size(key(run, name)) > 2 * MOST_POINTS) this.readAgain(run);
+        if (step > (this.clock.at(-1)?.[0] ?? -1)) this.clock.push([step, Date.now() / 1000]);
       }
     }
     touched.forEach((chart) => chart.redraw());
+    if (busy) this.drawUsage();
   }
+
+  /** Live points pile up; now and then the outline is asked for anew. */
+  private readAgain(run: Run): void {
+    if (this.rereading) return;
+    this.rereading = window.setTimeout(() => {
+      this.rereading = 0;
+      void this.read(run).then(() => this.charts.forEach((chart) => chart.redraw()));
+    }, 1000);
+  }
+
+  // --- what the machine did
+
+  private keepUsage(name: string, found: Series): void {
+    this.usage.set(name, points(found));
+  }
+
+  private drawUsage(): void {
+    if (this.dataset.usage === undefined || this.many || !this.usage.size) return;
+    const bySteps = this.clock.length > 1;
+    if (!this.strips.length) this.makeStrips(bySteps);
+    const start = Math.min(...[...this.usage.values()].map((all) => all[0]?.[0] ?? Infinity));
+    for (const [name, all] of this.usage) {
+      const strip = this.strips.find((one) => one.has(name));
+      strip?.clear(name);
+      for (const [time, value] of all) strip?.add(name, bySteps ? stepAt(time, this.clock) : time - start, value);
+    }
+    this.strips.forEach((strip) => strip.redraw());
+  }
+
+  /** One for shares, one for memory: they have no unit in common. */
+  private makeStrips(bySteps: boolean): void {
+    for (const [ending, title, unit] of [["_pct", t("Utilisation"), "%"], ["_mib", t("Memory"), "MiB"]] as const) {
+      const names = [...this.usage.keys()].filter((name) => name.endsWith(ending)).sort();
+      if (!names.length) continue;
+      const lines = names.map((name): Line => ({ key: name, label: seriesName(name) }));
+      const axis = bySteps ? undefined : (seconds: number): string => `${Math.round(seconds)} s`;
+      const strip = new Chart(lines, { title, unit, height: STRIP_HEIGHT, plain: true, sync: bySteps ? "run" : "strips", axis });
+      (this.strips.at(-1) ?? this.charts[0])?.element.after(strip.element);
+      if (!strip.element.parentElement) this.append(strip.element);
+      this.strips.push(strip);
+    }
+  }
+}
+
+/** What readers look for first stands first. */
+function rank(name: string): number {
+  const order = ["loss", "eval_loss", "accuracy"];
+  const at = order.indexOf(name);
+  return at < 0 ? order.length : at;
 }
 
 customElements.define("metric-chart", MetricChart);

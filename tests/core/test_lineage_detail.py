@@ -3,8 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from apps.core import artefact_types, selectors
-from apps.core.graph import layered
+from apps.core import artefact_types, lineage
 from apps.core.ids import uuid7
 from tests.factories import make_artefact, make_house
 
@@ -88,7 +87,7 @@ def test_bad_directions_and_filters_are_refused(house, line):
 
 
 def test_a_large_graph_is_cut_and_says_so(house, line, monkeypatch):
-    monkeypatch.setattr(selectors, "LINEAGE_LIMIT", 3)
+    monkeypatch.setattr(lineage, "LIMIT", 3)
     found = ask(house, line["source"]).json()
     assert found["truncated"] is True
     assert len(found["nodes"]) <= 3
@@ -98,16 +97,51 @@ def test_the_number_of_queries_grows_with_depth_not_width(house, line, django_as
     for number in range(50):
         make_artefact(house.project, f"wide-{number}", parents={"dataset": line["source"]})
     with django_assert_max_num_queries(15):
-        selectors.lineage(house.actor("viewer"), "thing", line["source"].pk)
+        lineage.lineage(house.actor("viewer"), "thing", line["source"].pk)
 
 
-def test_the_page_draws_columns_from_sources_to_products(house, line):
-    graph = layered(selectors.lineage(house.actor("viewer"), "plan", line["model"].pk))
-    at = {box.artefact.name: box.x for box in graph["boxes"]}
-    assert at["source"] < at["clean"] < at["model"] < at["answer"]
+def test_columns_go_from_sources_to_products(house, line):
+    found = lineage.lineage(house.actor("viewer"), "plan", line["model"].pk)
+    at = {node.name: node.column for node in found.nodes}
+    assert at == {"source": 0, "clean": 1, "model": 2, "answer": 3}
+    late = make_artefact(house.project, "late source")
+    make_artefact(house.project, "late", parents={"a": line["answer"], "b": late})
+    found = lineage.lineage(house.actor("viewer"), "thing", late.pk, "down")
+    assert [node.column for node in sorted(found.nodes, key=lambda node: node.name)] == [1, 0]
+    whole = lineage.lineage(house.actor("viewer"), "thing", line["source"].pk)
+    assert "late source" not in {node.name for node in whole.nodes}, "what else a product came from is not asked for"
+
+
+def test_the_page_says_the_same_as_a_list(house, line):
     url = reverse("core:lineage_detail", args=[house.project.slug, "plan", line["model"].pk])
-    html = house.client("viewer").get(url).content.decode()
-    assert all(name in html for name in at)
+    answer = house.client("viewer").get(url)
+    assert all(name in answer.content.decode() for name in ("source", "clean", "model", "answer"))
+    assert [row["node"].name for row in answer.context["rows"]] == ["source", "clean", "model", "answer"]
+    rows = {row["node"].name: row for row in answer.context["rows"]}
+    assert {parent.name for parent in rows["answer"]["parents"]} == {"model", "source"}
+
+
+def test_direction_and_depth_narrow_the_page(house, line):
+    url = reverse("core:lineage_detail", args=[house.project.slug, "plan", line["model"].pk])
+
+    def shown(**asked):
+        return {row["node"].name for row in house.client("viewer").get(url, asked).context["rows"]}
+
+    assert shown(direction="up") == {"source", "clean", "model"}
+    assert shown(direction="up", depth="1") == {"clean", "model"}
+    assert shown(depth="1") == {"clean", "model", "answer"}
+    assert shown(direction="sideways", depth="-7") == {"source", "clean", "model", "answer"}
+    api = reverse("lineage", args=["plan", line["model"].pk])
+    assert names(house.api("viewer").get(api, {"depth": "1"}).json()) == {"clean", "model", "answer"}
+    for wrong in ("0", "-1", "x", "1000"):
+        assert house.api("viewer").get(api, {"depth": wrong}).status_code == 400
+
+
+def test_dead_ends_are_marked(house, line):
+    marks = {node["name"]: node["dead_end"] for node in ask(house, line["source"]).json()["nodes"]}
+    assert marks == {"source": False, "clean": False, "model": False, "sister": True, "answer": True}
+    up = {node["name"]: node["dead_end"] for node in ask(house, line["model"], "up").json()["nodes"]}
+    assert up["model"] is False, "what was made of it is not shown, but is there"
 
 
 @pytest.mark.parametrize(("part", "status"), [("stranger", 404), (None, 302)])
@@ -120,4 +154,4 @@ def test_the_list_shows_the_newest_first(house, line):
     url = reverse("core:artefact_list", args=[house.project.slug])
     answer = house.client("viewer").get(url)
     assert answer.context["rows"][0]["artefact"].name == "answer"
-    assert len(house.client("viewer").get(url, {"type": "verdict"}).context["rows"]) == 1
+    assert len(house.client("viewer").get(url, {"q": "answer"}).context["rows"]) == 1

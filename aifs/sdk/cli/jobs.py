@@ -49,6 +49,13 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
         parser.add_argument("id", metavar="ID")
         parser.set_defaults(command=act, action=action)
 
+    parser = actions.add_parser(
+        "reproduce", parents=[common], help="run a job again on the same inputs, and say whether the same came out"
+    )
+    parser.add_argument("id", metavar="ID")
+    wait_option(parser)
+    parser.set_defaults(command=reproduce)
+
     parser = commands.add_parser("lineage", parents=[common], help="where something came from and what was made of it")
     parser.add_argument("type", metavar="TYPE", help="dataset, model, prompt, or an artefact type")
     parser.add_argument("id", metavar="ID", help="an id, or NAME[:VERSION]")
@@ -93,7 +100,33 @@ def kinds(client: Client, arguments: argparse.Namespace, out: Output) -> None:
 
 
 def show(client: Client, arguments: argparse.Namespace, out: Output) -> None:
-    out.result(client.jobs.get(arguments.id).data)
+    job = client.jobs.get(arguments.id)
+    told = job.data if out.json else {**job.data, "reproduction": verdict(job.data.get("reproduction"))}
+    out.result(told)
+
+
+def verdict(found: dict[str, Any] | None) -> str | None:
+    """What came of a reproduction, in words: the verdict, where the two part, and what they ran on that differs."""
+    if not found:
+        return None
+    lines = [f"{found['label']}. {found['message']}"]
+    if found.get("where"):
+        lines.append(f"First difference: {found['where']['message']}")
+    for row in found.get("environment") or []:
+        lines.append(f"{row['name']}: {row['original'] or '—'} → {row['reproduction'] or '—'}")
+    return "\n".join(lines)
+
+
+def reproduce(client: Client, arguments: argparse.Namespace, out: Output) -> int | None:
+    job = client.jobs.get(arguments.id).reproduce()
+    if not arguments.wait:
+        started(job, out)
+        return None
+    follow(job, out)
+    job.refresh()
+    found = job.data["reproduction"]
+    out.result({"job": job.id, "verdict": job.verdict, "reproduction": found}, verdict(found))
+    return 0 if job.verdict in ("bit_equal", "within_noise") else 1
 
 
 def logs(client: Client, arguments: argparse.Namespace, out: Output) -> None:

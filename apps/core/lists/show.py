@@ -62,8 +62,11 @@ def _shown(
         "last": f"?{wanted.encode(before=paging.LAST)}" if page.after else "",
         "csv": f"?{wanted.encode(format='csv')}" if any(column.value for column in spec.columns) else "",
         "everything": f"{request.path}?all=1",
-        "bulk": spec.bulk if spec.bulk and actor.may(spec.bulk.right, project) else None,
-        "bulk_url": reverse(spec.bulk.url_name, args=[project.slug]) if spec.bulk else "",
+        "bulk": [
+            {"action": bulk, "url": reverse(bulk.url_name, args=[project.slug])}
+            for bulk in spec.bulk
+            if actor.may(bulk.right, project)
+        ],
         "empty_url": empty_url,
     }
 

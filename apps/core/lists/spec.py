@@ -61,13 +61,14 @@ class Empty:
 
 @dataclass(frozen=True)
 class Bulk:
-    """An action on chosen rows: a POST of `ids` to url_name, offered to who has the right."""
+    """An action on chosen rows: a POST of `ids` to url_name, offered to who has the right. confirm: asked first;
+    nothing for an action that changes nothing."""
 
     url_name: str
     label: Text
     icon: str
     right: str
-    confirm: Text
+    confirm: Text = ""
 
 
 def _as_they_are(rows: list[Any], project: Project) -> list[Any]:
@@ -95,7 +96,7 @@ class List:
     placeholder: Text = ""
     filters: tuple[Filter, ...] = ()
     present: Callable[[list[Any], Project], list[Any]] = _as_they_are
-    bulk: Bulk | None = None
+    bulk: tuple[Bulk, ...] = ()
     right: str = "view"
     cards: bool = False
     """Rows are cards below each other, not lines of a table."""

@@ -51,6 +51,10 @@ LOOKS: dict[str, Look] = {
     "stopped": Look("", "circle-stop", _("Stopped")),
     "disabled": Look("", "circle-pause", _("Disabled")),
     "revoked": Look("", "ban", _("Revoked")),
+    "bit_equal": Look("good", "circle-check", ""),
+    "within_noise": Look("good", "circle-check", ""),
+    "diverged": Look("bad", "circle-x", ""),
+    "unknown": Look("warn", "circle-help", ""),
     "draft": Look("", "pencil", _("Draft")),
 }
 UNKNOWN = Look("", "circle", "")

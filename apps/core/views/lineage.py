@@ -5,8 +5,8 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from apps.core import lists, selectors
-from apps.core.graph import layered
+from apps.core import lists
+from apps.core.lineage import address, graph_context
 from apps.core.lists.own import ARTEFACTS
 from apps.core.models import Project
 from apps.core.pages import project_page
@@ -19,9 +19,9 @@ def artefact_list(request: HttpRequest, project: Project) -> HttpResponseBase:
 
 @project_page()
 def lineage_detail(request: HttpRequest, project: Project, type: str, id: UUID) -> HttpResponse:
-    """Generations from left (sources) to right (what was made)."""
-    found = selectors.lineage(request.actor, type, id)  # type: ignore[attr-defined]
-    if found.centre.project_id != project.pk:
-        return redirect("core:lineage_detail", found.centre.project.slug, type, id)
-    context = {"centre": found.centre, "graph": layered(found), "truncated": found.truncated}
-    return render(request, "core/lineage_detail.html", context)
+    """Generations from left (sources) to right (what was made); `?direction=` and `?depth=` narrow."""
+    context = graph_context(request.actor, type, id, request.GET)  # type: ignore[attr-defined]
+    centre = context["found"].centre
+    if centre.project.pk != project.pk:
+        return redirect(address(centre))
+    return render(request, "core/lineage_detail.html", context | {"centre": centre})

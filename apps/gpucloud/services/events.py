@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Concat, Length
 
+from apps.gpucloud.charts import outline
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, Job, JobEvent, LogChunk, MetricChunk
 from apps.gpucloud.services.attempts import Claim
@@ -26,6 +27,8 @@ CHUNK_CHARACTERS = 64 << 10
 LINE_CHARACTERS = 16 << 10
 ETA_AFTER_S = 2.0
 """Before this much time has passed, an estimate says more about the start than about the work."""
+DEVICE = "device."
+"""Begin of the names of series that the agent adds: what a run took of its machine is no result of it."""
 TOLD_TO_HANDLERS = {"ready", "artefact", "checkpoint"}
 
 
@@ -68,7 +71,9 @@ def store_batch(claim: Claim, batch: Batch) -> None:
         job.last_seq += 1
         wake_pages(job.pk, job.last_seq)
     if metrics:
-        job.metrics = job.metrics | {name: _finite(points[-1][1]) for name, points in metrics.items()}
+        job.metrics = job.metrics | {
+            name: _finite(points[-1][1]) for name, points in metrics.items() if not name.startswith(DEVICE)
+        }
         changed.add("metrics")
         _append_metrics(job, attempt, metrics)
     if lines:
@@ -82,6 +87,10 @@ def _store_event(job: Job, attempt: Attempt, event: dict[str, Any]) -> None:
     """What is rare and matters: kept as a row of its own, and told to the app of the kind."""
     data = {name: value for name, value in event.items() if name not in ("seq", "t", "type")}
     type = str(event.get("type"))[:20]
+    if type == "environment":
+        attempt.environment = data
+        attempt.save(update_fields=["environment"])
+        return
     if type == "result":
         attempt.result = data.get("values") or {}
         attempt.save(update_fields=["result"])
@@ -132,6 +141,8 @@ def _append_metrics(job: Job, attempt: Attempt, metrics: dict[str, list[tuple[in
         room = POINTS_MAX - (chunk.points or 0) if chunk else 0  # type: ignore[attr-defined]
         if chunk and room > 0:
             _extend_chunk(chunk.pk, points[:room], job.last_seq)
+            if len(points) >= room:
+                _outline_chunk(chunk.pk)
             points = points[room:]
         MetricChunk.objects.bulk_create(
             _new_chunk(job, attempt, name, points[start : start + POINTS_MAX])
@@ -143,8 +154,15 @@ def _new_chunk(job: Job, attempt: Attempt, name: str, points: list[tuple[int, fl
     steps, values, times = (list(column) for column in zip(*points, strict=True))
     return MetricChunk(
         job=job, attempt=attempt, name=name, first_step=steps[0], steps=steps, values=values, times=times,
-        last_seq=job.last_seq,
+        last_seq=job.last_seq, outline=outline(points) if len(points) == POINTS_MAX else None,
     )  # fmt: skip
+
+
+def _outline_chunk(chunk_id: int) -> None:
+    """Once a chunk is full, what a chart needs of it is written down."""
+    columns = MetricChunk.objects.values_list("steps", "values", "times").get(pk=chunk_id)
+    points = list(zip(*columns, strict=True))
+    MetricChunk.objects.filter(pk=chunk_id).update(outline=outline(points))
 
 
 def _extend_chunk(chunk_id: int, points: list[tuple[int, float, float]], last_seq: int) -> None:

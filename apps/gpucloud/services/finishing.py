@@ -1,6 +1,7 @@
 """The last step of a good run: its results become artefacts, in one transaction under the fence."""
 
 import logging
+from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.errors import AifsError
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, AttemptState, JobState
+from apps.gpucloud.services.reproducing import judge_attempt
 from apps.gpucloud.services.transitions import StaleFence, close_attempt, end_job, lock_attempt, reason
 
 log = logging.getLogger(__name__)
@@ -19,11 +21,14 @@ def finish_attempt(attempt_id: UUID | str) -> bool:
 
     Returns True when this call ended the job. Raises database errors: the attempt stays, and is finished later.
     """
-    fence = Attempt.objects.filter(pk=attempt_id, state=AttemptState.FINISHING).values_list("fence", flat=True).first()
-    if fence is None:
+    finishing = (
+        Attempt.objects.filter(pk=attempt_id, state=AttemptState.FINISHING).select_related("job", "node").first()
+    )
+    if finishing is None:
         return False
+    fence = finishing.fence
     try:
-        return _finish(attempt_id, fence)
+        return _finish(attempt_id, fence, judge_attempt(finishing))
     except StaleFence:
         return False
     except (OperationalError, InterfaceError):
@@ -39,7 +44,7 @@ def finish_attempt(attempt_id: UUID | str) -> bool:
 
 
 @transaction.atomic
-def _finish(attempt_id: UUID | str, fence: int) -> bool:
+def _finish(attempt_id: UUID | str, fence: int, match: dict[str, Any]) -> bool:
     job, attempt = lock_attempt(attempt_id, fence)
     if attempt.state != AttemptState.FINISHING:
         return False
@@ -51,7 +56,7 @@ def _finish(attempt_id: UUID | str, fence: int) -> bool:
     close_attempt(attempt, AttemptState.SUCCEEDED)
     job.outputs = outputs or {}
     progress = {**job.progress, "eta_s": 0} if job.progress else {}
-    end_job(job, JobState.SUCCEEDED, outputs=job.outputs, result=attempt.result, progress=progress)
+    end_job(job, JobState.SUCCEEDED, outputs=job.outputs, result=attempt.result, progress=progress, match=match)
     return True
 
 

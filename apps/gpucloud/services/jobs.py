@@ -16,6 +16,7 @@ from apps.core.selectors import as_uuid
 from apps.core.services import record_audit
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, Job, JobInput, JobState
+from apps.gpucloud.services.checkpoints import drop_checkpoints_after
 from apps.gpucloud.services.inputs import check_params, check_resources, resolve_inputs, wrong_fields
 from apps.gpucloud.services.transitions import change_state, end_job, lock_job
 from apps.gpucloud.services.wakeups import wake_node, wake_scheduler
@@ -49,6 +50,7 @@ def submit_job(
     service: bool | None = None,
     max_attempts: int | None = None,
     cloned_from: Job | None = None,
+    reproduces: Job | None = None,
 ) -> Job:
     """Check and record a job; the scheduler wakes when the transaction commits.
 
@@ -77,6 +79,7 @@ def submit_job(
             max_attempts=max_attempts or (SERVICE_ATTEMPTS if is_service else 3),
             created_by=actor.user if actor.is_authenticated else None,
             cloned_from=cloned_from,
+            reproduces=reproduces,
         )
         JobInput.objects.bulk_create(
             JobInput(job=job, name=field, artefact=artefact) for field, artefact in inputs.items()
@@ -173,9 +176,13 @@ def retry_job(actor: Actor, job: Job) -> None:
     _start_again(actor, job, "job.retry", from_start=True)
 
 
-def resume_job(actor: Actor, job: Job) -> None:
-    """The same job from its newest valid checkpoint, as a new attempt. Raises Conflict while it has not ended."""
-    _start_again(actor, job, "job.resume", from_start=False)
+def resume_job(actor: Actor, job: Job, step: int | None = None) -> None:
+    """The same job from its newest valid checkpoint, as a new attempt. step: from the checkpoint at this step; later
+    ones are given up. Raises Conflict while it has not ended, NotFound when there is no such checkpoint."""
+    with transaction.atomic():
+        _start_again(actor, job, "job.resume", from_start=False)
+        if step is not None:
+            drop_checkpoints_after(job, step)
 
 
 @transaction.atomic
@@ -198,12 +205,7 @@ def _start_again(actor: Actor, job: Job, action: str, *, from_start: bool) -> No
 
 def clone_job(actor: Actor, job: Job, **changes: Any) -> Job:
     """A new job like this one. changes: `params` (merged over the old ones), `name`, `resources`, `priority`,
-    `seed`."""
+    `seed`, `reproduces`."""
     params = job.params | changes.pop("params", {})
     kept = {"name": job.name, "resources": job.resources, "priority": job.priority, "seed": job.seed}
     return submit_job(actor, job.project, job.kind, params, cloned_from=job, service=job.service, **kept | changes)
-
-
-def reproduce_job(actor: Actor, job: Job) -> Job:
-    """A new job with the recorded parameters and seed on the recorded inputs: they are stored by id, and immutable."""
-    return clone_job(actor, job)

@@ -10,10 +10,10 @@ from django.views.decorators.http import require_POST
 
 from apps.core import lists
 from apps.core.errors import Conflict, InvalidInput, field_problems, translate
+from apps.core.lineage import lineage
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.core.selectors import lineage
 from apps.gpucloud.services import submit_job
 from apps.lms import cards, selectors, services
 from apps.lms.forms import CardForm, ModelForm
@@ -65,7 +65,7 @@ def _version_page(request: HttpRequest, project: Project, model: Model, version:
             "evaluations": selectors.list_evaluations(actor).filter(model_version=version)[:EVALUATIONS_SHOWN],
             "before_after": selectors.before_after(actor, version),
             "deployments": selectors.list_deployments(actor).filter(model_version=version),
-            "came_from": lineage(actor, "model_version", version.pk, "up"),
+            "came_from": lineage(actor, "model_version", version.pk, "up", 1).parents(),
             "card": cards.render(version.card),
             "card_form": CardForm(instance=version),
         }

@@ -1,0 +1,204 @@
+"""What stands on the tabs of anything long. Jobs, tuning runs and evaluations use these, so that all look alike."""
+
+import json
+import shlex
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from apps.core import artefact_types
+from apps.core.access import Actor
+from apps.core.errors import NotFound
+from apps.core.lineage import graph_context
+from apps.core.models import Artefact
+from apps.gpucloud import selectors, shown
+from apps.gpucloud.handlers import handler_for
+from apps.gpucloud.models import Job, JobState
+
+TABS = {
+    "overview": _("Overview"),
+    "metrics": _("Metrics"),
+    "logs": _("Logs"),
+    "files": _("Inputs & outputs"),
+    "lineage": _("Lineage"),
+    "spec": _("Spec"),
+}
+CURL = """curl {url}/api/v1/jobs/ \\
+  -H "Authorization: Bearer $AIFS_API_KEY" \\
+  -H "Content-Type: application/json" \\
+  -d {body}"""
+PYTHON = """from aifs.sdk import Client
+
+job = Client(project={project!r}).jobs.start(
+    {kind!r},
+    {params},{more}
+)
+job.wait(progress=True)"""
+
+
+def tab_of(request: HttpRequest) -> str:
+    """The tab that `?tab=` names; the overview for anything else."""
+    tab = request.GET.get("tab", "")
+    return tab if tab in TABS else "overview"
+
+
+def frame(actor: Actor, job: Job, tab: str, address: str) -> dict[str, Any]:
+    """Context of `gpucloud/_frame.html` and `gpucloud/_tab.html` for one tab of a job whose page is at an address."""
+    links = [
+        {
+            "label": gettext(label),
+            "url": address if name == "overview" else f"{address}?tab={name}",
+            "active": name == tab,
+        }
+        for name, label in TABS.items()
+    ]
+    return {
+        "job": job,
+        "kind_label": shown.kind_label(job.kind),
+        "title": title_of(job),
+        "reason": shown.reason(job.reason),
+        "progress": shown.bar(job.progress),
+        "tab": tab,
+        "tabs": [{**link, "count": None} for link in links],
+        "active": job.state in Job.ACTIVE,
+        "match": shown.match(job),
+        "reproductions": [
+            {"job": row, "match": shown.match(row)} for row in selectors.list_reproductions(job)[:5]
+        ] if job.state == JobState.SUCCEEDED else [],
+        "may_reproduce": job.state == JobState.SUCCEEDED and not job.service,
+        **CONTEXT[tab](actor, job),
+    }  # fmt: skip
+
+
+def title_of(job: Job) -> str:
+    """Its name; the name of its kind when it has none, or one that says no more than the kind."""
+    label = shown.kind_label(job.kind)
+    return label if job.name in ("", job.kind) else job.name
+
+
+def _overview(actor: Actor, job: Job) -> dict[str, Any]:
+    return {}
+
+
+def _metrics(actor: Actor, job: Job) -> dict[str, Any]:
+    return charts(actor, job)
+
+
+def charts(actor: Actor, job: Job) -> dict[str, Any]:
+    """Checkpoints to mark on the charts, and what may be done with them."""
+    whole = list(selectors.list_checkpoints(job).filter(broken_at__isnull=True))
+    may = actor.may("run_simple", job.project)
+    return {
+        "checkpoints": whole,
+        "markers": json.dumps([row.step for row in whole]),
+        "may_resume": may and job.state in (JobState.FAILED, JobState.CANCELLED),
+        "may_publish": may and publishes(job.kind),
+        "suggested": job.params.get("name") or job.name or "model",
+    }
+
+
+def publishes(kind: str) -> bool:
+    try:
+        return handler_for(kind).publishes
+    except NotFound:
+        return False
+
+
+def _files(actor: Actor, job: Job) -> dict[str, Any]:
+    inputs = [
+        {
+            "name": row.name,
+            "artefact": row.artefact,
+            "url": artefact_types.url(row.artefact),
+            "type": artefact_types.label(row.artefact.type),
+        }
+        for row in job.inputs.select_related("artefact__project")
+    ]
+    return {"inputs": inputs, "outputs": outputs(job)}
+
+
+def outputs(job: Job) -> list[dict[str, Any]]:
+    """What it made, the main thing first, each with its address."""
+    made = Artefact.objects.filter(project_id=job.project_id, job_id=job.pk).select_related("project").order_by("id")
+    return [
+        {"artefact": artefact, "url": artefact_types.url(artefact), "type": artefact_types.label(artefact.type)}
+        for artefact in made
+    ]
+
+
+def _lineage(actor: Actor, job: Job) -> dict[str, Any]:
+    return graph_context(actor, "job", job.pk)
+
+
+# --- spec
+
+
+def _spec(actor: Actor, job: Job) -> dict[str, Any]:
+    return {"snippets": snippets(job)}
+
+
+def spec(job: Job) -> dict[str, Any]:
+    """What was asked for, exactly: posted again, it starts the same job."""
+    body: dict[str, Any] = {"project": job.project.slug, "kind": job.kind, "params": job.params, "name": job.name}
+    return body | {"resources": job.resources, "seed": job.seed, "priority": job.priority}
+
+
+def snippets(job: Job) -> list[dict[str, str]]:
+    """[{"title", "code"}]: the spec as JSON and YAML, and how to start it again."""
+    body = spec(job)
+    curl = CURL.format(
+        url=settings.AIFS_URL.rstrip("/"), body=shlex.quote(json.dumps(body, ensure_ascii=False, indent=1))
+    )
+    return [
+        {"title": "JSON", "code": json.dumps(body, ensure_ascii=False, indent=2)},
+        {"title": "YAML", "code": yaml.safe_dump(body, allow_unicode=True, sort_keys=False)},
+        {"title": "aifs", "code": command(job)},
+        {"title": "Python", "code": _python(job)},
+        {"title": "curl", "code": curl},
+    ]
+
+
+def command(job: Job) -> str:
+    """The `aifs` command that starts the same job. What reads as JSON is read so, hence texts that would are quoted."""
+    parts = ["aifs", "job", "start", job.kind]
+    for name, value in job.params.items():
+        if value is not None:
+            parts += ["--param", f"{name}={_argument(value)}"]
+    for name, value in job.resources.items():
+        if value:
+            parts += ["--resource", f"{name}={value}"]
+    if job.name:
+        parts += ["--name", job.name]
+    parts += ["--seed", str(job.seed), "--wait"]
+    return " ".join(shlex.quote(part) for part in parts)
+
+
+def _argument(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str):
+        return text
+    try:
+        json.loads(value)
+    except ValueError:
+        return json.dumps(value, ensure_ascii=False) if value.startswith("@") else value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _python(job: Job) -> str:
+    options = {"name": job.name, "resources": job.resources, "seed": job.seed, "priority": job.priority}
+    more = "".join(f"\n    {name}={value!r}," for name, value in options.items() if value not in ("", 0, {}))
+    return PYTHON.format(project=job.project.slug, kind=job.kind, params=repr(job.params), more=more)
+
+
+CONTEXT = {
+    "overview": _overview,
+    "metrics": _metrics,
+    "logs": _overview,
+    "files": _files,
+    "lineage": _lineage,
+    "spec": _spec,
+}

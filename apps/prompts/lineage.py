@@ -1,0 +1,58 @@
+"""Prompt versions and published services in lineage graphs: a version is answered by a deployment, a service offers a
+version."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.lineage import ByType, Link, Node, Relation
+from apps.core.models import Artefact
+from apps.prompts.models import PromptService, PromptVersion
+
+
+def newest(ids: list[UUID]) -> dict[UUID, Artefact]:
+    """Version → the newest version of its prompt."""
+    prompts = dict(PromptVersion.objects.filter(pk__in=ids).values_list("pk", "prompt_id"))
+    rows = PromptVersion.objects.filter(prompt__in=set(prompts.values())).select_related("artefact")
+    by_prompt = {row.prompt_id: row.artefact for row in rows.order_by("prompt", "-number").distinct("prompt")}
+    return {id: by_prompt[prompt] for id, prompt in prompts.items()}
+
+
+def nodes(ids: Collection[UUID]) -> list[Node]:
+    return [
+        Node(
+            "prompt_service", row.pk, row.name, "", row.project,
+            reverse("prompts:service_detail", args=[row.project.slug, row.name]),
+            state="ready" if row.enabled else "stopped",
+            state_label=str(_("Published") if row.enabled else _("Switched off")), created_at=row.created_at,
+        )
+        for row in PromptService.objects.filter(pk__in=ids).select_related("project")
+    ]  # fmt: skip
+
+
+def links(way: str, by_type: ByType) -> list[Link]:
+    """deployment → version → service."""
+    versions = by_type.get("prompt_version", ())
+    if way == "up":
+        on = _services(pk__in=by_type.get("prompt_service", ()))
+        return [*on, *_answered(pk__in=versions)]
+    return [*_services(version__in=versions), *_answered(deployment__in=by_type.get("deployment", ()))]
+
+
+def _services(**wanted: Collection[UUID]) -> list[Link]:
+    if not all(wanted.values()):
+        return []
+    rows = PromptService.objects.filter(**wanted).values_list("version_id", "pk")
+    return [Link(version, service, "version") for version, service in rows]
+
+
+def _answered(**wanted: Collection[UUID]) -> list[Link]:
+    if not all(wanted.values()):
+        return []
+    rows = PromptVersion.objects.filter(deployment__isnull=False, **wanted).values_list("deployment_id", "pk")
+    return [Link(deployment, version, "deployment") for deployment, version in rows]
+
+
+SERVICES = Relation("prompt_service", _("prompt service"), "send", nodes, links, final=True)

@@ -1,0 +1,60 @@
+"""Runs a submitted job as its node would: the real child in a folder of its own, its events and files into the
+records, its results registered. No agent, no devices, no waiting."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from apps.core.storage import manifest_sha256, manifest_size, storage
+from apps.gpucloud.agent.files import parse_events
+from apps.gpucloud.models import Job
+from apps.gpucloud.services.attempts import hand_to_finisher
+from apps.gpucloud.services.events import Batch, store_batch
+from apps.gpucloud.services.finishing import finish_attempt
+from tests.gpucloud.pieces import fresh, schedule, started
+from workers.spec import Spec
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_job(job: Job, directory: Path, plant: Callable[[Spec, Path], None] | None = None, threads: int = 1) -> Job:
+    """The job once it has ended. plant: called before the child starts, to change what it finds."""
+    directory.mkdir()
+    schedule()
+    claim = started(job)
+    for name in ("outputs", "checkpoints", "scratch"):
+        (directory / name).mkdir()
+    for given in claim.spec.inputs.values():
+        storage().fetch_tree(given.manifest, directory / given.path)
+    claim.spec.cpus = threads
+    if plant:
+        plant(claim.spec, directory)
+    claim.spec.write(directory / "spec.json")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", "workers", str(directory / "spec.json"), "--in-place"]
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    content = (directory / "events.jsonl").read_bytes()
+    events = parse_events([line.decode() for line in content.splitlines()])
+    store_batch(claim, Batch([event for event in events if event["type"] != "checkpoint"], [], len(content), 0))
+    hand_to_finisher(
+        claim,
+        {event["name"]: _output(event, directory) for event in events if event["type"] == "artefact"},
+        {"code": 0},
+    )
+    assert finish_attempt(claim.attempt_id)
+    return fresh(job)
+
+
+def _output(event: dict[str, Any], directory: Path) -> dict[str, Any]:
+    manifest = storage().put_tree(directory / event["path"])
+    return {
+        "type": event["artefact_type"],
+        "manifest": manifest,
+        "sha256": manifest_sha256(manifest),
+        "size_bytes": manifest_size(manifest),
+        "meta": event["meta"],
+    }
