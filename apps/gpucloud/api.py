@@ -28,8 +28,8 @@ from apps.gpucloud.stream import as_seq, follow
 from workers.kinds import Kind, kinds
 
 LINES_MAX = 5_000
-KEEP_ALIVE = ": still here\n\n"
 WORDS_MAX = 200
+KEEP_ALIVE = ": still here\n\n"
 MARKED = ("title", "description", "unit", "group")
 
 
@@ -184,7 +184,6 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
         services.resume_job(self.actor, job, fields.validated_data["step"])
         return self.answer(job)
 
-    @extend_schema(request=serializers.JobCloneSerializer, responses={201: serializers.JobDetailSerializer})
     @extend_schema(request=serializers.PublishSerializer, responses={201: serializers.JobDetailSerializer})
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
@@ -196,6 +195,7 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
             services.publish_checkpoint(self.actor, job, **fields.validated_data), status.HTTP_201_CREATED
         )
 
+    @extend_schema(request=serializers.JobCloneSerializer, responses={201: serializers.JobDetailSerializer})
     @action(detail=True, methods=["post"])
     def clone(self, request: Request, pk: str) -> Response:
         """A new job like this one, with the given changes."""
@@ -267,9 +267,15 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     )
     @action(detail=True, methods=["get"])
     def metrics(self, request: Request, pk: str) -> Response:
-        """Every series, or those named: {"series": {name: {"steps", "values", "times"}}}."""
-        names = [name for name in request.query_params.get("names", "").split(",") if name and name != "*"]
-        return Response({"series": selectors.read_metrics(self.get_object(), names)})
+        """Every series, or those named: {"series": {name: {"steps", "values", "times"}}}; with `points`, as many as a
+        chart can show, and `thinned` where there are more."""
+        job, asked = self.get_object(), request.query_params
+        names = [name for name in asked.get("names", "").split(",") if name and name != "*"]
+        if "points" not in asked:
+            return Response({"series": selectors.read_metrics(job, names)})
+        most = min(as_seq(asked["points"]) or charts.POINTS_MAX, charts.POINTS_MAX)
+        first, last = (as_seq(asked[name]) if name in asked else None for name in ("from", "to"))
+        return Response({"series": charts.read_chart(job, names, most, first, last)})
 
 
 async def server_sent(job_id: UUID, since: int) -> AsyncIterator[str]:
