@@ -1,5 +1,5 @@
-"""Secrets at rest, readable only with SECRET_KEY: keys of external endpoints and of instances. No Django: the gateway
-opens them too."""
+"""Secrets at rest, readable only with SECRET_KEY: keys of external endpoints and of instances, seeds of sign-in codes.
+No Django: the gateway opens them too."""
 
 import base64
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -13,13 +12,11 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import InvalidInput
+from apps.core.spreadsheets import guarded
 from apps.core.storage import storage
 from apps.datasets import selectors
 from apps.datasets.models import DatasetVersion
 
-FORMULA = re.compile(r"\s*[=+\-@\t\r]")
-"""How a cell begins that a spreadsheet would run. Source: OWASP, CSV injection."""
-NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 BLOCK = 1 << 20
 
 
@@ -75,15 +72,6 @@ def row_groups(version: DatasetVersion) -> Iterator[list[dict[str, Any]]]:
     with selectors.parquet_file(version, "data") as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group).to_pylist()
-
-
-def guarded(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, str) and FORMULA.match(value) and not NUMBER.fullmatch(value.strip()):
-        return f"'{value}"
-    return value
 
 
 FORMATS: dict[str, tuple[str, Callable[[DatasetVersion], Iterator[bytes]]]] = {

@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from apps.core import internal
+from apps.core.sealing import Seal
 from apps.lms.gateway.config import Config
 from apps.lms.gateway.pool import Member, Pool, prefix_of
 from apps.lms.gateway.snapshot import Snapshot
 from apps.lms.models import Usage
-from apps.lms.sealing import Seal
 from apps.lms.services import snapshot
 from tests.factories import House
 from tests.lms import serving

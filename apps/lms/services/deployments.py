@@ -15,12 +15,12 @@ from apps.core.access import RIGHTS, Actor
 from apps.core.addresses import refuse_private_url
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Project
+from apps.core.sealing import Seal
 from apps.core.services import record_audit
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services import request_cancel, submit_job
 from apps.lms import selectors
 from apps.lms.models import Deployment, Instance, ModelVersion
-from apps.lms.sealing import Seal
 from apps.lms.services import snapshot
 from workers.lms.engines.base import runtimes
 

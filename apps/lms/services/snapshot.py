@@ -10,10 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps.core.sealing import Seal
 from apps.core.selectors import list_usable_keys
 from apps.lms import selectors
 from apps.lms.models import Deployment, GatewaySnapshot, Instance
-from apps.lms.sealing import Seal
 
 CHANNEL = "aifs_gateway"
 
