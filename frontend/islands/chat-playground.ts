@@ -1,42 +1,39 @@
-/** `<chat-playground data-url data-models='["a"]' data-model>`: a conversation with a deployment, streamed word by word, with tokens
- *  and latency under each answer. `data-url` takes {model, messages, temperature, max_tokens, stream} and answers OpenAI's events. */
-import { csrf, el, icon, problemOf } from "../dom";
-import { events } from "../sse";
-import { duration, measure, t } from "../words";
+/** `<chat-playground data-url data-models='[{label, options: [{value, label}]}]' data-model>`: the same question to up to four models
+ *  or versions of prompts beside each other. With `data-bare` a chat with `data-model` alone. `data-url` takes
+ *  {model, messages, temperature, max_tokens, stream} and answers OpenAI's events. Enter or Ctrl+Enter sends, Shift+Enter breaks the line. */
+import { Conversation, type Settings } from "../conversation";
+import { el, icon } from "../dom";
+import { t } from "../words";
 
-interface Message {
-  role: "system" | "user" | "assistant";
-  content: string;
+interface Group {
+  label: string;
+  options: { value: string; label: string }[];
 }
 
-interface Chunk {
-  id?: string;
-  error?: { message?: string };
-  choices?: { delta?: { content?: string }; finish_reason?: string | null }[];
-  usage?: { prompt_tokens: number; completion_tokens: number; prompt_tokens_details?: { cached_tokens?: number } } | null;
+interface Column {
+  element: HTMLElement;
+  select: HTMLSelectElement;
+  conversation: Conversation;
 }
 
-const MODEL_KEY = "aifs-playground-model";
+const MODELS_KEY = "aifs-playground-models";
+const MOST = 4;
 
 class ChatPlayground extends HTMLElement {
-  private messages: Message[] = [];
-  private abort?: AbortController;
-  private readonly list = el("div", { class: "flex flex-1 flex-col gap-3 overflow-y-auto p-4 sm:p-6", role: "log", "aria-label": t("Conversation"), tabindex: 0 });
-  private readonly box = el("textarea", { class: "textarea min-h-11 flex-1 resize-none leading-relaxed", rows: 1, placeholder: t("Write a message"), "aria-label": t("Message") });
+  private columns: Column[] = [];
+  private readonly bare = this.dataset.bare !== undefined;
+  private readonly grid = el("div", { class: "playground-grid" });
+  private readonly box = el("textarea", { class: "textarea min-h-11 flex-1 resize-none leading-relaxed", rows: 1, placeholder: t("Write a message"), "aria-label": t("Message"), "aria-keyshortcuts": "Control+Enter" });
   private readonly send = el("button", { type: "submit", class: "btn btn-primary btn-square", "aria-label": t("Send"), title: t("Send") }, icon("send"));
   private readonly stopButton = el("button", { type: "button", class: "btn btn-square", "aria-label": t("Stop"), title: t("Stop"), hidden: true }, icon("square"));
-  private readonly model = el("select", { class: "select", "aria-label": t("Model") });
+  private readonly addButton = el("button", { type: "button", class: "btn btn-sm" }, icon("plus"), t("Compare with another"));
   private readonly system = el("textarea", { class: "textarea w-full", rows: 4, placeholder: t("How the model should behave (optional)") });
   private readonly temperature = el("input", { class: "input w-full", type: "number", min: 0, max: 2, step: 0.1, value: this.dataset.temperature ?? 0.7 });
   private readonly maxTokens = el("input", { class: "input w-full", type: "number", min: 1, max: 32768, step: 1, value: this.dataset.maxTokens ?? 256 });
 
   connectedCallback(): void {
-    const models: string[] = JSON.parse(this.dataset.models ?? "[]");
-    const wanted = this.dataset.model ?? localStorage.getItem(MODEL_KEY) ?? "";
-    for (const name of models) this.model.append(el("option", { value: name, selected: name === wanted }, name));
-    this.model.addEventListener("change", () => localStorage.setItem(MODEL_KEY, this.model.value));
     this.replaceChildren(this.layout());
-    this.greet();
+    for (const model of this.wanted()) this.add(model);
     this.box.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
@@ -44,11 +41,42 @@ class ChatPlayground extends HTMLElement {
       }
     });
     this.box.addEventListener("input", () => this.fit());
-    this.stopButton.addEventListener("click", () => this.abort?.abort());
+    this.stopButton.addEventListener("click", () => this.stop());
+    this.addButton.addEventListener("click", () => {
+      this.add(this.unused());
+      this.columns.at(-1)?.select.focus();
+    });
   }
 
   disconnectedCallback(): void {
-    this.abort?.abort();
+    this.stop();
+  }
+
+  private groups(): Group[] {
+    return this.bare ? [] : (JSON.parse(this.dataset.models ?? "[]") as Group[]);
+  }
+
+  private values(): string[] {
+    return this.groups().flatMap((group) => group.options.map((option) => option.value));
+  }
+
+  /** The models to begin with: what the address names, else those of the last time, else the first. */
+  private wanted(): string[] {
+    if (this.bare) return [this.dataset.model ?? ""];
+    const known = this.values();
+    if (this.dataset.model && known.includes(this.dataset.model)) return [this.dataset.model];
+    let kept: string[] = [];
+    try {
+      kept = (JSON.parse(localStorage.getItem(MODELS_KEY) ?? "[]") as string[]).filter((value) => known.includes(value)).slice(0, MOST);
+    } catch {
+      // what somebody else wrote there is no choice of models
+    }
+    return kept.length ? kept : known.slice(0, 1);
+  }
+
+  private unused(): string {
+    const taken = this.columns.map((column) => column.select.value);
+    return this.values().find((value) => !taken.includes(value)) ?? taken[0] ?? "";
   }
 
   private layout(): HTMLElement {
@@ -59,33 +87,69 @@ class ChatPlayground extends HTMLElement {
     });
     const clear = el("button", { type: "button", class: "btn btn-sm btn-ghost" }, icon("eraser"), t("Start again"));
     clear.addEventListener("click", () => this.clear());
-    const chat = el("section", { class: "panel-flush flex h-[min(70dvh,46rem)] min-h-96 flex-col", "aria-label": t("Chat") }, this.list, form);
-    if (this.dataset.bare !== undefined) return el("div", { class: "flex flex-col gap-2" }, chat, el("div", { class: "self-end" }, clear));
+    const chat = el("section", { class: "panel-flush flex h-[min(74dvh,52rem)] min-h-96 min-w-0 flex-col", "aria-label": t("Chat") }, this.grid, form);
+    if (this.bare) return el("div", { class: "flex flex-col gap-2" }, chat, el("div", { class: "self-end" }, clear));
     const side = el(
       "section",
       { class: "panel flex flex-col gap-4 self-start", "aria-label": t("Settings") },
-      this.setting(t("Model"), this.model),
       this.setting(t("System message"), this.system),
       this.setting(t("Temperature"), this.temperature, t("0 answers the same each time; higher varies more.")),
       this.setting(t("Longest answer (tokens)"), this.maxTokens),
-      clear,
+      el("div", { class: "flex flex-wrap gap-2" }, this.addButton, clear),
     );
-    return el("div", { class: "grid gap-4 lg:grid-cols-[minmax(0,1fr)_18rem]" }, chat, side);
+    return el("div", { class: "grid gap-4 xl:grid-cols-[minmax(0,1fr)_17rem]" }, chat, side);
   }
 
   private setting(label: string, input: HTMLElement, help = ""): HTMLElement {
     return el("label", { class: "flex flex-col gap-1.5 text-sm font-medium" }, label, input, help && el("span", { class: "text-xs font-normal text-base-content/70" }, help));
   }
 
-  private greet(): void {
-    const hint = el("p", { class: "m-auto max-w-sm text-center text-sm text-base-content/70", "data-greeting": true }, t("Ask something. The answer appears as it is written."));
-    this.list.replaceChildren(hint);
+  private add(model: string): void {
+    if (this.columns.length >= MOST) return;
+    const number = this.columns.length + 1;
+    const select = el("select", { class: "select select-sm min-w-0 flex-1", "aria-label": this.bare ? t("Model") : t("Model {number}", { number }) });
+    for (const group of this.groups()) {
+      select.append(el("optgroup", { label: group.label }, ...group.options.map((option) => el("option", { value: option.value, selected: option.value === model }, option.label))));
+    }
+    if (this.bare) select.append(el("option", { value: model }, model));
+    select.addEventListener("change", () => this.remember());
+    const conversation = new Conversation(this.dataset.url ?? "", t("Conversation"), !this.bare);
+    const remove = el("button", { type: "button", class: "icon-button", "aria-label": t("Remove this model"), title: t("Remove this model"), "data-remove": true }, icon("x"));
+    const head = el("div", { class: "flex items-center gap-1 border-b border-base-300 p-2" }, select, remove);
+    const element = el("div", { class: "playground-column" }, !this.bare && head, conversation.list);
+    const column = { element, select, conversation };
+    remove.addEventListener("click", () => this.drop(column));
+    this.columns.push(column);
+    this.grid.append(element);
+    this.settle();
+  }
+
+  private drop(column: Column): void {
+    column.conversation.stop();
+    column.element.remove();
+    this.columns = this.columns.filter((other) => other !== column);
+    this.settle();
+    this.addButton.focus();
+  }
+
+  /** After a column came or went: how many there are decides how they stand. */
+  private settle(): void {
+    this.grid.dataset.columns = String(this.columns.length);
+    this.addButton.hidden = this.columns.length >= MOST;
+    for (const column of this.columns) column.element.querySelector<HTMLElement>("[data-remove]")?.toggleAttribute("hidden", this.columns.length === 1);
+    this.remember();
+  }
+
+  private remember(): void {
+    if (!this.bare) localStorage.setItem(MODELS_KEY, JSON.stringify(this.columns.map((column) => column.select.value)));
+  }
+
+  private stop(): void {
+    for (const column of this.columns) column.conversation.stop();
   }
 
   private clear(): void {
-    this.abort?.abort();
-    this.messages = [];
-    this.greet();
+    for (const column of this.columns) column.conversation.clear();
     this.box.focus();
   }
 
@@ -94,118 +158,27 @@ class ChatPlayground extends HTMLElement {
     this.box.style.height = `${Math.min(this.box.scrollHeight + 2, 200)}px`;
   }
 
-  private bubble(role: Message["role"], content: string): HTMLElement {
-    this.list.querySelector("[data-greeting]")?.remove();
-    const bubble = el("div", { class: "bubble", "data-role": role }, content);
-    this.list.append(bubble);
-    this.toEnd();
-    return bubble;
+  private settings(): Settings {
+    return { system: this.system.value.trim(), temperature: Number(this.temperature.value), maxTokens: Number(this.maxTokens.value) };
   }
 
-  private toEnd(): void {
-    this.list.scrollTop = this.list.scrollHeight;
+  /** Every model is asked at once; the next question waits for the slowest answer. */
+  private async ask(): Promise<void> {
+    const content = this.box.value.trim();
+    if (!content || this.columns.some((column) => column.conversation.busy)) return;
+    this.box.value = "";
+    this.fit();
+    this.setBusy(true);
+    const settings = this.settings();
+    await Promise.all(this.columns.map((column) => column.conversation.ask(column.select.value, content, settings)));
+    this.setBusy(false);
+    this.box.focus();
   }
 
   private setBusy(busy: boolean): void {
     this.stopButton.hidden = !busy;
     this.send.hidden = busy;
-    this.list.setAttribute("aria-busy", String(busy));
-  }
-
-  private async ask(): Promise<void> {
-    const content = this.box.value.trim();
-    if (!content || this.abort) return;
-    this.messages.push({ role: "user", content });
-    this.bubble("user", content);
-    this.box.value = "";
-    this.fit();
-    const bubble = this.bubble("assistant", "");
-    bubble.append(el("span", { class: "loading loading-dots loading-sm", role: "status", "aria-label": t("The model is writing") }));
-    this.setBusy(true);
-    const abort = new AbortController();
-    this.abort = abort;
-    try {
-      await this.stream(bubble, abort.signal);
-    } catch (error) {
-      this.failed(bubble, error, abort.signal.aborted);
-    } finally {
-      this.abort = undefined;
-      this.setBusy(false);
-      this.box.focus();
-    }
-  }
-
-  private body(): string {
-    const system = this.system.value.trim();
-    const messages = system ? [{ role: "system", content: system }, ...this.messages] : this.messages;
-    return JSON.stringify({
-      model: this.model.value || this.dataset.model,
-      messages,
-      temperature: Number(this.temperature.value),
-      max_tokens: Number(this.maxTokens.value),
-      stream: true,
-      stream_options: { include_usage: true },
-    });
-  }
-
-  private async stream(bubble: HTMLElement, signal: AbortSignal): Promise<void> {
-    const began = performance.now();
-    const headers = { "Content-Type": "application/json", Accept: "text/event-stream, application/json", "X-CSRFToken": csrf() };
-    const response = await fetch(this.dataset.url ?? "", { method: "POST", credentials: "same-origin", headers, body: this.body(), signal });
-    if (!response.ok) throw await problemOf(response);
-    let text = "";
-    let firstAt = 0;
-    let pieces = 0;
-    let usage: Chunk["usage"];
-    for await (const data of events(response)) {
-      const chunk = JSON.parse(data) as Chunk;
-      if (chunk.error) throw new Error(chunk.error.message ?? t("The model gave no answer."));
-      usage = chunk.usage ?? usage;
-      const piece = chunk.choices?.[0]?.delta?.content ?? "";
-      if (!piece) continue;
-      firstAt ||= performance.now();
-      pieces += 1;
-      text += piece;
-      this.grow(bubble, text);
-    }
-    if (text) this.messages.push({ role: "assistant", content: text });
-    firstAt ||= performance.now();
-    this.sumUp(bubble, usage, pieces, firstAt - began, performance.now() - firstAt); // an empty answer is billed, too
-    if (!text) throw new Error(t("The model gave no answer."));
-  }
-
-  private grow(bubble: HTMLElement, text: string): void {
-    const atEnd = this.list.scrollTop + this.list.clientHeight >= this.list.scrollHeight - 40;
-    bubble.textContent = text;
-    if (atEnd) this.toEnd();
-  }
-
-  private sumUp(bubble: HTMLElement, usage: Chunk["usage"], pieces: number, firstMs: number, restMs: number): void {
-    const tokens = usage?.completion_tokens ?? pieces;
-    const cached = usage?.prompt_tokens_details?.cached_tokens;
-    const facts = [
-      usage && t("{count} tokens in", { count: usage.prompt_tokens }),
-      cached ? t("{count} from cache", { count: cached }) : "",
-      t("{count} tokens out", { count: tokens }),
-      t("first after {time}", { time: firstMs < 1000 ? `${Math.round(firstMs)} ms` : duration(firstMs / 1000) }),
-      tokens > 1 && restMs > 0 ? t("{rate} tokens/s", { rate: measure(((tokens - 1) * 1000) / restMs) }) : "",
-    ];
-    bubble.after(el("p", { class: "-mt-1 px-1 text-xs text-base-content/70 tabular-nums", "data-usage": true }, facts.filter(Boolean).join(" · ")));
-    this.toEnd();
-  }
-
-  private failed(bubble: HTMLElement, error: unknown, stopped: boolean): void {
-    const text = bubble.querySelector(".loading") ? "" : (bubble.textContent ?? "");
-    if (text) this.messages.push({ role: "assistant", content: text });
-    else {
-      bubble.remove();
-      this.messages.pop();
-    }
-    const said = stopped ? t("Stopped.") : error instanceof Error ? error.message : String(error);
-    const note = el("p", { class: "flex items-start gap-1.5 px-1 text-sm", role: stopped ? "status" : "alert" }, icon(stopped ? "circle-stop" : "circle-alert", "mt-0.5 size-4"), el("span", {}, said));
-    if (!stopped) note.classList.add("text-error");
-    this.list.append(note);
-    this.toEnd();
+    this.addButton.disabled = busy;
   }
 }
 

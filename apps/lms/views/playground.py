@@ -4,15 +4,18 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 from django.views.decorators.http import require_POST
 
 from apps.core.errors import AifsError, InvalidInput, problem
 from apps.core.models import Project
 from apps.core.pages import project_page
-from apps.lms import selectors
+from apps.core.parsing import read_object
+from apps.lms import candidates, selectors
 from apps.lms.services.asking import ask_stream
 
 BODY_LIMIT = 4 << 20
@@ -24,7 +27,10 @@ def playground(request: HttpRequest, project: Project) -> HttpResponse:
     deployments = selectors.list_deployments(request.actor).filter(project=project, wanted=True)  # type: ignore[attr-defined]
     rows = [selectors.describe(deployment) for deployment in deployments]
     names = [row["name"] for row in rows if row["state"] in {"ready", "degraded"}]
-    context = {"models": json.dumps(names), "names": names, "chosen": request.GET.get("model", ""), "rows": rows}
+    ready = [{"value": name, "label": name} for name in names]
+    groups = [{"label": gettext("Deployments"), "options": ready}] if ready else []
+    groups += candidates.groups(request.actor, project) if ready else []  # type: ignore[attr-defined]
+    context = {"models": json.dumps(groups), "names": names, "chosen": request.GET.get("model", ""), "rows": rows}
     return render(request, "lms/playground.html", context)
 
 
@@ -32,9 +38,9 @@ def playground(request: HttpRequest, project: Project) -> HttpResponse:
 @project_page()
 async def playground_ask(request: HttpRequest, project: Project) -> HttpResponse:
     """The gateway's stream, passed on as it comes; it ends when the browser leaves."""
-    body = _body(request.body)
-    context = ask_stream(project, body)
     try:
+        body = await sync_to_async(candidates.resolve)(request.actor, project, _body(request.body))  # type: ignore[attr-defined]
+        context = ask_stream(project, body)
         chunks = await context.__aenter__()
     except AifsError as error:
         return HttpResponse(
@@ -55,10 +61,4 @@ async def playground_ask(request: HttpRequest, project: Project) -> HttpResponse
 def _body(raw: bytes) -> dict[str, Any]:
     if len(raw) > BODY_LIMIT:
         raise InvalidInput(_("The conversation is too long."))
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise InvalidInput(_("The request body is not JSON.")) from None
-    if not isinstance(body, dict):
-        raise InvalidInput(_("The request body must be a JSON object."))
-    return body
+    return read_object(raw)

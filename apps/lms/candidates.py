@@ -1,0 +1,55 @@
+"""Who can answer in the playground: deployments, and what apps above add, such as versions of a prompt."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+
+from apps.core.access import Actor
+from apps.core.models import Project
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """value: what the page sends as `model`. label: what it shows."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Candidates whose value begins with `prefix:`. body: from a question to one of them to the request that its
+    deployment is asked; raises NotFound for another project's."""
+
+    prefix: str
+    label: str | Promise
+    candidates: Callable[[Actor, Project], Iterable[Candidate]]
+    body: Callable[[Actor, Project, str, dict[str, Any]], dict[str, Any]]
+
+
+_sources: dict[str, Source] = {}
+
+
+def register(source: Source) -> None:
+    if source.prefix in _sources:
+        raise ValueError(f"candidates {source.prefix!r} are registered twice")
+    _sources[source.prefix] = source
+
+
+def groups(actor: Actor, project: Project) -> list[dict[str, Any]]:
+    """[{"label", "options": [{"value", "label"}]}] of every source that has any."""
+    found = []
+    for source in _sources.values():
+        options = [{"value": row.value, "label": row.label} for row in source.candidates(actor, project)]
+        if options:
+            found.append({"label": str(source.label), "options": options})
+    return found
+
+
+def resolve(actor: Actor, project: Project, body: dict[str, Any]) -> dict[str, Any]:
+    """The request for the gateway: a deployment's name stays as it is, a candidate becomes what it stands for."""
+    prefix, colon, key = str(body.get("model") or "").partition(":")
+    source = _sources.get(prefix) if colon else None
+    return source.body(actor, project, key, body) if source else body
