@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.core.views import dashboard, home, lineage, people, saved_views, settings
+from apps.core.views import dashboard, home, lineage, params, people, saved_views, settings
 
 app_name = "core"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("p/<slug:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<slug:project>/search/", home.search, name="search"),
     path("p/<slug:project>/palette/", home.palette, name="palette"),
+    path("p/<slug:project>/params/<str:kind>/yaml/", params.params_yaml, name="params_yaml"),
     path("p/<slug:project>/views/", saved_views.view_save, name="view_save"),
     path("p/<slug:project>/views/<uuid:view>/default/", saved_views.view_default, name="view_default"),
     path("p/<slug:project>/views/<uuid:view>/delete/", saved_views.view_delete, name="view_delete"),

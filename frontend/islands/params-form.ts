@@ -1,4 +1,5 @@
-/** `<params-form>` around ui/params_form.html: simple or expert (what was typed stays), search, marks on what was changed. */
+/** `<params-form>` around ui/params_form.html: simple, expert or YAML (what was typed stays), search, marks on what was changed. */
+import { ParamsYaml } from "../params-yaml";
 import { t } from "../words";
 
 const KEY = "aifs-form-mode";
@@ -14,14 +15,17 @@ function valueOf(controls: Control[]): string {
 }
 
 class ParamsForm extends HTMLElement {
+  private yaml?: ParamsYaml;
+  private mode = "simple";
+
   connectedCallback(): void {
+    const part = this.querySelector<HTMLElement>("[data-yaml-part]");
+    if (part && this.dataset.yaml) this.yaml = new ParamsYaml(this, part, this.dataset.yaml);
+    this.closest("form")?.addEventListener("submit", (event) => this.beforeSubmit(event), true);
     const wrong = this.querySelector("[data-expert] .field-error:not([hidden])");
     this.setMode(wrong ? "expert" : (this.dataset.mode ?? localStorage.getItem(KEY) ?? "simple"));
     for (const button of this.querySelectorAll<HTMLButtonElement>("button[data-mode-to]")) {
-      button.addEventListener("click", () => {
-        this.setMode(button.dataset.modeTo ?? "simple");
-        localStorage.setItem(KEY, button.dataset.modeTo ?? "simple");
-      });
+      button.addEventListener("click", () => void this.choose(button.dataset.modeTo ?? "simple"));
     }
     this.querySelector<HTMLInputElement>("[data-param-search]")?.addEventListener("input", (event) => this.find((event.target as HTMLInputElement).value));
     this.addEventListener("input", () => this.mark());
@@ -34,11 +38,39 @@ class ParamsForm extends HTMLElement {
     this.querySelector<HTMLElement>(".field:has(.field-error:not([hidden])) :is(input, select, textarea):not([type=hidden])")?.focus();
   }
 
+  /** YAML is left only once it can be read into the controls, so that nothing typed is lost. */
+  private async choose(mode: string): Promise<void> {
+    if (mode === this.mode) return;
+    if (this.mode === "yaml" && this.yaml && !(await this.yaml.apply())) {
+      this.querySelector<HTMLElement>("[data-yaml-problems] button")?.focus();
+      return;
+    }
+    this.setMode(mode);
+    if (mode === "yaml") await this.yaml?.open();
+    else localStorage.setItem(KEY, mode);
+  }
+
+  /** Sent from the YAML side: the controls are what the server gets, so the text goes into them first. */
+  private beforeSubmit(event: SubmitEvent): void {
+    if (this.mode !== "yaml" || !this.yaml?.changed) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const { submitter } = event;
+    void this.yaml.apply().then((right) => {
+      if (right) this.closest("form")?.requestSubmit(submitter);
+      else this.querySelector<HTMLElement>("[data-yaml-problems] button")?.focus();
+    });
+  }
+
   private setMode(mode: string): void {
+    this.mode = mode;
+    const yaml = mode === "yaml";
+    this.querySelector<HTMLElement>("[data-yaml-part]")?.toggleAttribute("hidden", !yaml);
+    this.querySelector<HTMLElement>("[data-fields]")?.toggleAttribute("hidden", yaml);
     const expert = mode === "expert" && !!this.querySelector("[data-expert]");
     for (const part of this.querySelectorAll<HTMLElement>("[data-expert]")) part.hidden = !expert;
     for (const button of this.querySelectorAll<HTMLElement>("button[data-mode-to]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.modeTo === (expert ? "expert" : "simple")));
+      button.setAttribute("aria-pressed", String(button.dataset.modeTo === (yaml ? "yaml" : expert ? "expert" : "simple")));
     }
   }
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 from django.utils.translation import gettext
 from pydantic import ValidationError
 
@@ -39,6 +40,7 @@ class ParamsForm(forms.Form):
         self.schemas = properties(self.kind)
         defaults = {name: schema["default"] for name, schema in self.schemas.items() if "default" in schema}
         super().__init__(data, files, initial=defaults | (initial or {}))
+        self.project = project
         place = Place(project, actor)
         required = set(self.kind.params.model_json_schema().get("required", []))
         for name, schema in self.schemas.items():
@@ -52,6 +54,13 @@ class ParamsForm(forms.Form):
         field.group = gettext(schema["group"]) if schema.get("group") else ""  # type: ignore[attr-defined]
         field.default_text = default_text(field, schema.get("default"))  # type: ignore[attr-defined]
         return field
+
+    @property
+    def yaml_url(self) -> str:
+        """Where the form becomes YAML and back; empty for one that is made of no registered kind."""
+        if self.prefix or self.kind.name not in kinds.names():
+            return ""
+        return reverse("core:params_yaml", args=[self.project.slug, self.kind.name])
 
     def simple_fields(self) -> list[forms.BoundField]:
         """What the simple form asks: marked as simple, or needed."""
