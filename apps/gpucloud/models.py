@@ -129,6 +129,8 @@ class Job(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["project", "-created_at"], name="job_project_created"),
+            models.Index(fields=["project", "name", "id"], name="job_project_name"),
+            models.Index(fields=["project", "id"], name="job_project_id"),
             models.Index(fields=["-priority", "queued_at"], name="job_waiting", condition=Q(state=JobState.QUEUED)),
         ]
 
