@@ -7,6 +7,7 @@ the last chunk. Zoomed in far enough, the points themselves are read.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -75,7 +76,7 @@ def _parts(job: Job, names: list[str]) -> dict[str, list[Part]]:
         chunks = chunks.filter(name__in=names)
     rows = list(chunks.values_list("id", "name", "attempt_id", "first_step"))
     parts: dict[str, list[Part]] = {}
-    for row, after in zip(rows, [*rows[1:], None], strict=True):
+    for row, after in zip_longest(rows, rows[1:]):
         follows = after is not None and after[1:3] == row[1:3]
         parts.setdefault(row[1], []).append(Part(*row, until=after[3] if after and follows else math.inf))
     return parts

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from channels.db import database_sync_to_async
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, TextField, Value, When
 from django.utils import translation
 from django.utils.translation import get_language
 
 from apps.gpucloud import selectors, shown
 from apps.gpucloud.models import Job, LogChunk
 
-SCAN_CHUNKS = 128
-"""Chunks that one search looks through (8 MiB of log); the next one goes on there."""
+SCAN_CHUNKS = 32
+"""Chunks that one search looks through (2 MiB of log); the next one goes on there."""
 OWN_LINES = Q(text__regex=r'"level": "(?!output")')
 """Lines of AIFS itself, which readers see translated and with their data filled in: not as they are stored."""
 
@@ -58,11 +58,10 @@ def search(job: Job, words: str, after: int, limit: int) -> Window:
     start = LogChunk.objects.filter(job=job, first_line__lte=after + 1).order_by("-first_line").values("first_line")[:1]
     first = start[0]["first_line"] if start else 1
     stored = json.dumps(words, ensure_ascii=False)[1:-1]
-    may_hold = Q(text__icontains=stored) | (
-        OWN_LINES if get_language() != "en" else OWN_LINES & Q(text__contains='"data": {"')
-    )
+    filled = Q(text__contains='"data": {"')  # places in a text are filled when it is shown
+    may_hold = Q(text__icontains=stored) | (filled if get_language() == "en" else OWN_LINES)
     chunks = LogChunk.objects.filter(job=job, first_line__gte=first).order_by("first_line")
-    held = Case(When(may_hold, then=F("text")), default=Value(""))
+    held = Case(When(may_hold, then=F("text")), default=Value(""), output_field=TextField())
     scanned = list(chunks.annotate(held=held).values_list("first_line", "lines", "held")[:SCAN_CHUNKS])
     for number, count, text in scanned:
         for row in _rows(number, text):

@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from tests.browser.seed import World
 from tests.stack.stacks import Stack
 
-LINES = 100_000
+LINES = 1_000_000
 
 
 @pytest.fixture
@@ -35,31 +35,74 @@ def test_a_log_can_be_read_and_searched(page: Page, stack: Stack, world: World) 
     expect(lines).to_have_count(0)
 
 
-def test_a_long_log_keeps_the_page_light(page: Page, stack: Stack, world: World) -> None:
+def test_a_log_of_a_million_lines_opens_at_its_end(page: Page, stack: Stack, world: World) -> None:
+    asked: list[dict[str, str]] = []
+
     def answer(route: Route) -> None:
-        after = int(re.search(r"after=(\d+)", route.request.url).group(1))  # type: ignore[union-attr]
-        end = min(after + 20_000, LINES)
-        rows = [{"line": n, "t": 1.0, "level": "info", "message": f"line {n}"} for n in range(after + 1, end + 1)]
-        route.fulfill(json={"lines": rows, "next": end if end < LINES else None})
+        query = {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}
+        asked.append(query)
+        start = LINES - int(query["tail"]) if "tail" in query else int(query["after"])
+        end = min(start + int(query.get("limit", query.get("tail", "500"))), LINES)
+        rows = [{"line": n, "t": 1.0, "level": "info", "message": f"line {n}"} for n in range(start + 1, end + 1)]
+        route.fulfill(json={"lines": rows, "next": end if end < LINES else None, "previous": start, "last": LINES})
 
     page.route("**/logs/?*", answer)
     page.goto(job_url(stack, world, "datasets.import", "logs"))
-    expect(page.locator("log-tail")).to_contain_text(f"line {LINES}", timeout=20_000)
+    expect(page.locator("log-tail")).to_contain_text(f"line {LINES}")
+    assert [set(query) for query in asked] == [{"tail"}], "one window, not the whole"
     assert page.locator("log-tail .log-line").count() < 200
     page.locator(".log-box").evaluate("box => box.scrollTop = 0")
-    expect(page.locator("log-tail")).to_contain_text("line 1")
+    expect(page.locator("log-tail .log-line").first).to_contain_text("line 1")
     expect(page.locator("log-tail input[type=checkbox]")).not_to_be_checked()
+    page.locator(".log-box").evaluate("box => box.scrollTop = box.scrollHeight / 2")
+    expect(page.locator("log-tail")).to_contain_text(re.compile("line (49|50)[0-9]{4}"))
+    assert len(asked) < 12
 
 
 def test_every_series_has_a_chart_with_words(page: Page, stack: Stack, world: World) -> None:
     page.goto(job_url(stack, world, "lmt.sft", "metrics"))
     place = urlsplit(page.url).path.replace(f"/p/{world.project}/", "/api/v1/")
-    names = set(stack.get(place + "metrics/")["series"])
-    expect(page.locator("metric-chart figure")).to_have_count(len(names))
+    names = {name for name in stack.get(place + "metrics/")["series"] if not name.startswith("device.")}
+    charts = page.locator("metric-chart figure:has(button)")
+    expect(charts).to_have_count(len(names))
     table = page.locator("metric-chart figure", has_text="Learning rate").first.locator("tbody tr")
     assert table.count() > 1
     page.get_by_role("button", name="Log scale").first.click()
     expect(page.get_by_role("button", name="Log scale").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_checkpoints_are_marked_on_the_chart(page: Page, stack: Stack, world: World) -> None:
+    page.goto(job_url(stack, world, "lmt.sft", "metrics"))
+    marks = page.locator("metric-chart figure").first.locator(".chart-marker")
+    expect(marks).to_have_count(2)
+    step = marks.first.get_attribute("href")
+    marks.first.click(force=True)
+    expect(page.locator(str(step))).to_be_focused()
+
+
+def test_a_chart_of_a_million_points_asks_for_what_it_shows(page: Page, stack: Stack, world: World) -> None:
+    asked: list[dict[str, str]] = []
+
+    def answer(route: Route) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(route.request.url).query).items()}
+        asked.append(query)
+        first, last = int(query.get("from", 1)), int(query.get("to", 1_000_000))
+        steps = list(range(first, last + 1, max(1, (last - first) // int(query["points"]))))
+        series = {"steps": steps, "values": [1 / step for step in steps], "times": steps, "thinned": True}
+        route.fulfill(json={"series": {"loss": series}})
+
+    page.route("**/metrics/?*", answer)
+    page.goto(job_url(stack, world, "lmt.sft", "metrics"))
+    expect(page.locator("metric-chart .chart-value").first).not_to_have_text("")
+    over = page.locator("metric-chart .u-over").first
+    box = over.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(800)
+    assert 350_000 < int(asked[-1]["from"]) < 450_000 < int(asked[-1]["to"]) < 550_000
 
 
 def test_a_lost_connection_is_said_and_mended(page: Page, stack: Stack, world: World) -> None:

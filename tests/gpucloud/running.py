@@ -12,6 +12,7 @@ from apps.core.storage import manifest_sha256, manifest_size, storage
 from apps.gpucloud.agent.files import parse_events
 from apps.gpucloud.models import Job
 from apps.gpucloud.services.attempts import hand_to_finisher
+from apps.gpucloud.services.checkpoints import register_checkpoint
 from apps.gpucloud.services.events import Batch, store_batch
 from apps.gpucloud.services.finishing import finish_attempt
 from tests.gpucloud.pieces import fresh, schedule, started
@@ -39,6 +40,11 @@ def run_job(job: Job, directory: Path, plant: Callable[[Spec, Path], None] | Non
     assert done.returncode == 0, done.stderr[-3000:]
     content = (directory / "events.jsonl").read_bytes()
     events = parse_events([line.decode() for line in content.splitlines()])
+    for event in (event for event in events if event["type"] == "checkpoint"):
+        folder = directory / event["path"]
+        if folder.exists():  # the run itself keeps the newest few only
+            manifest = storage().put_checkpoint(job.pk, event["step"], folder)
+            register_checkpoint(claim.attempt_id, claim.fence, event["step"], manifest, event["values"])
     store_batch(claim, Batch([event for event in events if event["type"] != "checkpoint"], [], len(content), 0))
     hand_to_finisher(
         claim,

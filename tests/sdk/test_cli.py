@@ -109,7 +109,8 @@ def test_prompts(run_cli: Run, house: House, tmp_path: Path) -> None:
     assert (status, json.loads(out)["model"]) == (0, "prompt/greeter")
     assert "greeter" in run_cli("prompts", "list")[1]
     graph = json.loads(run_cli("lineage", "prompt", "greeter", "--json")[1])
-    assert {node["type"] for node in graph["nodes"]} == {"prompt_version", "model_version"}
+    types = {"model_version", "deployment", "prompt_version", "prompt_service"}
+    assert {node["type"] for node in graph["nodes"]} == types
     assert "→" in run_cli("lineage", "prompt", "greeter")[1]
 
 
