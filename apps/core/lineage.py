@@ -229,7 +229,8 @@ def _mark(found: Lineage, visible: set[uuid.UUID]) -> None:
         node.dead_end = node.id not in going_on and not _is_final(node.type)
         node.column = columns[node.id]
     for link in found.links:
-        if newer := newest.get(link.parent):
+        newer = newest.get(link.parent)
+        if newer and newer.pk != link.child:  # a cleaned version is itself the newer one
             parent = by_id[link.parent]
             by_id[link.child].stale.append({"parent": parent.title, "newest": newer.name, "id": str(newer.pk)})
 

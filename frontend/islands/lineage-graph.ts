@@ -56,6 +56,13 @@ function fitted(text: string, width: number, font: string): string {
   return `${start}…${end}`;
 }
 
+/** An icon inside the drawing: there a size is an attribute, and the picture needs its own. */
+function sign(name: string, x: number, look = ""): SVGSVGElement {
+  const made = icon(name, look);
+  for (const [key, value] of Object.entries({ x, y: 10, width: 16, height: 16, viewBox: "0 0 24 24" })) made.setAttribute(key, String(value));
+  return made;
+}
+
 class LineageGraph extends HTMLElement {
   private graph: Graph = { nodes: [], edges: [], jobs: [] };
   private boxes = new Map<string, SVGAElement>();
@@ -133,9 +140,7 @@ class LineageGraph extends HTMLElement {
       ...(job ? [t("Made by {job}", { job })] : []),
     ];
     const words = [node.label, node.name, node.state_label, ...notes].filter(Boolean).join(" · ");
-    const picture = icon(node.icon);
-    picture.setAttribute("x", String(PAD));
-    picture.setAttribute("y", "10");
+    const picture = sign(node.icon, PAD);
     const room = BOX.width - 2 * PAD;
     const parts: Element[] = [
       svg("title", {}),
@@ -148,10 +153,7 @@ class LineageGraph extends HTMLElement {
     parts[0]!.textContent = words;
     let right = BOX.width - PAD - 16;
     for (const mark of [node.stale.length ? "triangle-alert" : "", node.dead_end ? "circle-dashed" : ""].filter(Boolean)) {
-      const sign = icon(mark, mark === "triangle-alert" ? "size-4 text-warning" : "size-4");
-      sign.setAttribute("x", String(right));
-      sign.setAttribute("y", "10");
-      parts.push(sign);
+      parts.push(sign(mark, right, mark === "triangle-alert" ? "text-warning" : ""));
       right -= 20;
     }
     const link = svg("a", { href: node.url || node.graph, class: "lineage-box", "aria-label": words, "data-id": node.id, transform: `translate(${at.x} ${at.y})` }, ...parts);

@@ -21,6 +21,7 @@ class MetricChart extends HTMLElement {
   private readonly strips: Chart[] = [];
   private usage = new Map<string, [time: number, value: number][]>();
   private clock: [step: number, time: number][] = [];
+  private kept?: [Run, JobEvent[]][] = [];
   private runs: Run[] = [];
   private stops: (() => void)[] = [];
   private observer?: ResizeObserver;
@@ -74,8 +75,11 @@ class MetricChart extends HTMLElement {
   }
 
   private async start(): Promise<void> {
-    for (const run of this.runs) this.stops.push(watchJob(run.id, { onEvents: (events) => this.onEvents(run, events) }));
+    for (const run of this.runs) this.stops.push(watchJob(run.id, { onEvents: (events) => (this.kept ? this.kept.push([run, events]) : this.onEvents(run, events)) }));
     await Promise.all(this.runs.map((run) => this.read(run).catch(() => undefined))); // live news come all the same
+    const { kept } = this;
+    this.kept = undefined; // history first, so that charts stand in their order
+    kept?.forEach(([run, events]) => this.onEvents(run, events));
     this.charts.forEach((chart) => chart.redraw());
     this.drawUsage();
   }
@@ -93,7 +97,7 @@ class MetricChart extends HTMLElement {
     const chart = this.chartOf(run, name);
     chart?.clear(key(run, name));
     for (const [step, value] of points(found)) chart?.add(key(run, name), step, value);
-    if (!this.clock.length && found.times?.length) this.clock = found.steps.map((step, index): [number, number] => [step, found.times[index]!]);
+    if (found.times?.length > this.clock.length) this.clock = found.steps.map((step, index): [number, number] => [step, found.times[index]!]);
   }
 
   private chartOf(run: Run, name: string): Chart | undefined {

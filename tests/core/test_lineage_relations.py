@@ -104,6 +104,13 @@ def test_what_stands_on_an_older_version_is_marked(house, chain):
     assert "tuned:3 is newer than tuned:1" in page
 
 
+def test_the_next_version_made_from_the_last_is_not_old(house):
+    first = make_model(house)
+    second = make_model(house, sha256="b" * 64, parents={"model": first.artefact})
+    found = {node["name"]: node["stale"] for node in graph(house, "model_version", second.pk)["nodes"]}
+    assert found == {"tuned:1": [], "tuned:2": []}
+
+
 def test_services_are_ends_but_no_dead_ends(house, chain):
     marks = {node["type"]: node["dead_end"] for node in graph(house, "model_version", chain["model"].pk)["nodes"]}
     assert not any(marks.values())

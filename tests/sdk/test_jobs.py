@@ -1,5 +1,6 @@
 """Jobs by the SDK: start, find, watch, stop."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -86,3 +87,31 @@ def test_logs_and_metrics_of_a_job_that_said_nothing(connect: Callable[..., Clie
     end(job.id, "succeeded")
     assert list(job.logs(follow=True)) == []
     assert job.metrics() == {}
+
+
+def test_a_reproduction_is_started_and_its_verdict_read(
+    connect: Callable[..., Client], run_cli: Callable[..., tuple[int, str, str]], tmp_path: object
+) -> None:
+    client = connect("expert")
+    id = start(client, tmp_path)
+    assert client.jobs.get(id).verdict == ""
+    assert run_cli("jobs", "reproduce", id, part="expert")[0] == 1, "it has not succeeded"
+    end(id, "succeeded")
+    status, out, _err = run_cli("jobs", "reproduce", id, "--json", part="expert")
+    assert status == 0
+    made = json.loads(out)["job"]
+    match = {
+        "verdict": "diverged", "message": "Something else came out.", "data": {}, "series": [], "outputs": [],
+        "tolerance": {"numbers": 1e-3, "weights": 2e-2, "message": ""},
+        "environment": [{"name": "torch", "original": "2.0", "reproduction": "2.1"}],
+        "where": {
+            "what": "metric", "output": "", "data": {"series": "loss", "step": 3, "original": "1.0", "repeated": "2.0"},
+            "message": "%(series)s at step %(step)s: %(original)s became %(repeated)s.",
+        },
+    }  # fmt: skip
+    end(made, "succeeded", match=match)
+    assert client.jobs.get(made).verdict == "diverged"
+    _status, words, _err = run_cli("jobs", "show", made, part="expert")
+    assert "First difference: loss at step 3: 1.0 became 2.0." in words and "torch: 2.0 → 2.1" in words
+    shown = json.loads(run_cli("jobs", "show", made, "--json", part="expert")[1])
+    assert shown["reproduction"]["where"]["data"]["step"] == 3
