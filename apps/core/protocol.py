@@ -1,18 +1,21 @@
-"""uvicorn's HTTP protocol with bounds on headers: how many bytes, and how long they may take to arrive."""
+"""uvicorn's HTTP protocol with bounds on headers: how many bytes, and how long they may take to arrive. For the web
+process and for the gateway."""
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from apps.lms.gateway.config import Config
+HEADERS_MAX_BYTES = 64 << 10
+HEADERS_WITHIN_S = 15.0
 
 
-def bounded(config: Config) -> type[asyncio.Protocol]:
+def bounded(max_bytes: int = HEADERS_MAX_BYTES, within_s: float = HEADERS_WITHIN_S) -> type[asyncio.Protocol]:
     """A protocol class for `uvicorn.Config(http=…)`."""
 
     class Bounded(HttpToolsProtocol):
         _seen = 0
+        _header_bytes = 0
         _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
@@ -26,7 +29,7 @@ def bounded(config: Config) -> type[asyncio.Protocol]:
         def data_received(self, data: bytes) -> None:
             if self._timer is not None:  # headers are not complete
                 self._seen += len(data)
-                if self._seen > 8 * config.headers_max_bytes:  # a single endless header never comes to on_header
+                if self._seen > 8 * max_bytes:  # a single endless header never comes to on_header
                     self.send_400_response("The request is too large.")
                     return
             super().data_received(data)
@@ -50,13 +53,13 @@ def bounded(config: Config) -> type[asyncio.Protocol]:
 
         def _count(self, size: int) -> None:
             self._header_bytes += size
-            if self._header_bytes > config.headers_max_bytes:
+            if self._header_bytes > max_bytes:
                 raise ValueError("headers are too large")  # the parser turns it into a 400
 
         def _wait(self) -> None:
             self._stop_waiting()
             self._seen = 0
-            self._timer = self.loop.call_later(config.headers_within_s, self._too_slow)
+            self._timer = self.loop.call_later(within_s, self._too_slow)
 
         def _stop_waiting(self) -> None:
             if self._timer is not None:

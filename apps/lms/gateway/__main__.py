@@ -5,9 +5,10 @@ import os
 
 import uvicorn
 
+from apps.core.listening import Server
+from apps.core.protocol import bounded
 from apps.lms.gateway.app import Gateway
 from apps.lms.gateway.config import Config, from_settings
-from apps.lms.gateway.protocol import bounded
 
 DRAIN_S = 8
 
@@ -19,7 +20,7 @@ def server(config: Config) -> uvicorn.Server:
             Gateway(config),
             host=config.host,
             port=config.port,
-            http=bounded(config),
+            http=bounded(config.headers_max_bytes, config.headers_within_s),
             ws="none",
             lifespan="on",
             log_level="warning",
