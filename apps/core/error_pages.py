@@ -28,6 +28,16 @@ class Unexpected(AifsError):
         )
 
 
+class DoesNotFit(InvalidInput):
+    """PostgreSQL refuses a value: too long, out of range, or with NUL in it. What a caller sent has come further than
+    it should, but it is the caller's."""
+
+    code = "value_does_not_fit"
+
+    def __init__(self) -> None:
+        super().__init__(_("A value is too large, too long, or holds characters that cannot be stored."))
+
+
 class DatabaseAway(Unavailable):
     """PostgreSQL does not answer, or gives no more connections."""
 

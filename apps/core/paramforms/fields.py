@@ -13,6 +13,7 @@ from apps.core import selectors, services
 from apps.core.access import Actor
 from apps.core.errors import AifsError, translate
 from apps.core.models import Artefact, Project, Upload
+from apps.core.parsing import check_storable
 
 SHOWN_ARTEFACTS = 200
 """Newest artefacts offered in a select; older ones are named by `name:version` through the API."""
@@ -116,8 +117,10 @@ class JSONTextField(forms.CharField):
         if not text:
             return None
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as error:
+            found = json.loads(text)
+            check_storable(found)
+            return found
+        except (ValueError, RecursionError, AifsError) as error:
             raise ValidationError(_("Is not valid JSON: %(error)s"), params={"error": str(error)[:200]}) from None
 
 

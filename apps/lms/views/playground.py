@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from apps.core.errors import AifsError, InvalidInput, problem
 from apps.core.models import Project
 from apps.core.pages import project_page
+from apps.core.parsing import read_object
 from apps.lms import candidates, selectors
 from apps.lms.services.asking import ask_stream
 
@@ -60,10 +61,4 @@ async def playground_ask(request: HttpRequest, project: Project) -> HttpResponse
 def _body(raw: bytes) -> dict[str, Any]:
     if len(raw) > BODY_LIMIT:
         raise InvalidInput(_("The conversation is too long."))
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise InvalidInput(_("The request body is not JSON.")) from None
-    if not isinstance(body, dict):
-        raise InvalidInput(_("The request body must be a JSON object."))
-    return body
+    return read_object(raw)

@@ -1,6 +1,5 @@
 """Published prompts: how to call one, which version answers, and a page to talk to it."""
 
-import json
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -16,6 +15,7 @@ from apps.core import lists
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.pages import project_page
+from apps.core.parsing import read_object
 from apps.prompts import running, selectors, services, snippets
 from apps.prompts.forms import SwitchForm
 from apps.prompts.lists import SERVICES
@@ -99,11 +99,8 @@ def _turn(request: HttpRequest, project: Project, name: str) -> dict[str, Any]:
 
 def _json(request: HttpRequest) -> dict[str, Any]:
     """Raises InvalidInput unless the body is a JSON object of the right shape."""
-    try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError):
-        body = None
-    turns = body.get("messages") if isinstance(body, dict) else None
+    body = read_object(request.body)
+    turns = body.get("messages")
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise InvalidInput(noop("Expected a JSON object with “messages”."))
     if not isinstance(body.get("inputs") or {}, dict):
