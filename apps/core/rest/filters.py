@@ -1,10 +1,11 @@
 """Only the filters a view names exist: anything else is refused, so that no query reaches a column nobody meant."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django.db import models
 from django.db.models import QuerySet
 from django.utils.translation import gettext_noop as _
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet, UUIDFilter
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -14,8 +15,17 @@ from apps.core.errors import InvalidInput
 PAGING = {"cursor", "limit", "ordering", "project", "format"}
 
 
+class PlainFilterSet(FilterSet):
+    """A filter by a related object takes its id and looks nothing up: else the answer would tell whether an object of
+    somebody else exists."""
+
+    FILTER_DEFAULTS: ClassVar = {**FilterSet.FILTER_DEFAULTS, models.ForeignKey: {"filter_class": UUIDFilter}}
+
+
 class StrictFilters(DjangoFilterBackend):
     """As django-filter, but an unknown parameter is a 400 that lists the known ones."""
+
+    filterset_base = PlainFilterSet
 
     def filter_queryset(self, request: Request, queryset: QuerySet, view: APIView) -> QuerySet:
         filterset = self.get_filterset(request, queryset, view)

@@ -2,8 +2,14 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext_noop as _
 from rest_framework import pagination
+from rest_framework.request import Request
 from rest_framework.response import Response
+
+from apps.core.errors import InvalidInput
 
 
 class CursorPagination(pagination.CursorPagination):
@@ -13,6 +19,13 @@ class CursorPagination(pagination.CursorPagination):
     max_page_size = 200
     page_size_query_param = "limit"
     ordering = "-pk"
+
+    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list[Any] | None:
+        """Raises InvalidInput for a cursor that was made up: what it compares with must fit the column."""
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValidationError, ValueError, TypeError, OverflowError):
+            raise InvalidInput(_("This cursor belongs to no page.")) from None
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.get_next_link(), "previous": self.get_previous_link()})
