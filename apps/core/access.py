@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import NotAllowed, NotFound
@@ -77,6 +78,17 @@ class Actor:
     def _rights_of(self, role: str) -> frozenset[str]:
         rights = ROLE_RIGHTS[role]
         return rights & frozenset(self.api_key.rights) if self.api_key else rights
+
+    def still_may(self, right: str, project: Project) -> bool:
+        """As `may`, asked of the database again: for what lasts longer than a request, during which a member may leave
+        and a key may be revoked."""
+        live = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
+        if self.api_key and not ApiKey.objects.filter(live, pk=self.api_key.pk, revoked_at__isnull=True).exists():
+            return False
+        if not User.objects.filter(pk=self.user.pk, is_active=True).exists():
+            return False
+        self._rights.pop(project.pk, None)
+        return self.may(right, project)
 
     def may(self, right: str, project: Project) -> bool:
         if right not in RIGHTS:

@@ -1,7 +1,8 @@
 """`/api/v1/`: job-kinds, jobs, nodes, accelerators."""
 
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
@@ -21,10 +22,10 @@ from rest_framework.routers import SimpleRouter
 
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.rest import CursorPagination, IdempotentCreate, ReadOnlyProjectViewSet
-from apps.core.rest.filters import StrictFilters, refuse_unknown
+from apps.core.rest.filters import StrictFilters, StrictOrdering, refuse_unknown
 from apps.gpucloud import charts, logs, selectors, serializers, services
 from apps.gpucloud.models import Accelerator, Job, JobState, Node
-from apps.gpucloud.stream import as_seq, follow
+from apps.gpucloud.stream import Dismissed, as_seq, follow
 from workers.kinds import Kind, kinds
 
 LINES_MAX = 5_000
@@ -221,7 +222,9 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
         """Server-sent events from a sequence number (`since` or `Last-Event-ID`) until the job has ended."""
         job = self.get_object()
         since = request.query_params.get("since") or request.headers.get("Last-Event-ID") or ""
-        response = StreamingHttpResponse(server_sent(job.pk, as_seq(since)), content_type="text/event-stream")
+        actor, project = self.actor, job.project
+        news = server_sent(job.pk, as_seq(since), lambda: actor.still_may("view", project))
+        response = StreamingHttpResponse(news, content_type="text/event-stream")
         response["Cache-Control"] = "no-cache"
         response["X-Accel-Buffering"] = "no"
         return response
@@ -278,23 +281,24 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
         return Response({"series": charts.read_chart(job, names, most, first, last)})
 
 
-async def server_sent(job_id: UUID, since: int) -> AsyncIterator[str]:
+async def server_sent(job_id: UUID, since: int, may_see: Callable[[], bool]) -> AsyncIterator[str]:
     """Each event as `id`, `event` and `data`. The first message brings all events since the given number."""
     yield KEEP_ALIVE
-    async for message in follow(job_id, since, get_language() or "en", history=True):
-        if message is None:
-            yield KEEP_ALIVE
-            continue
-        state = {"seq": message["seq"], "type": "job", **message["job"]}
-        for event in [*message["events"], state]:
-            yield f"id: {event['seq']}\nevent: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n"
+    with contextlib.suppress(Dismissed):
+        async for message in follow(job_id, since, get_language() or "en", may_see, history=True):
+            if message is None:
+                yield KEEP_ALIVE
+                continue
+            state = {"seq": message["seq"], "type": "job", **message["job"]}
+            for event in [*message["events"], state]:
+                yield f"id: {event['seq']}\nevent: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n"
 
 
 class SignedInReadOnlyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
     """Nodes and devices are shared by all projects: every member of any project may look at them."""
 
     right = "signed_in"
-    filter_backends = (StrictFilters,)
+    filter_backends = (StrictFilters, StrictOrdering)
     pagination_class = CursorPagination
 
     def get_queryset(self) -> QuerySet:

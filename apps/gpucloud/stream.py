@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,8 @@ FIRST_LINES = 100
 FIRST_POINTS = 50
 LINES_MAX = 2_000
 QUIET_S = 15.0
+CHECK_AGAIN_S = 30.0
+"""A member who is removed from the project, and a key that is revoked, stop seeing its jobs within this time."""
 
 
 class Reader:
@@ -143,19 +145,27 @@ def as_seq(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
 
 
+class Dismissed(Exception):
+    """Who follows a job may not see it any more."""
+
+
 async def follow(
-    job_id: UUID, since: int, language: str, *, history: bool = False
+    job_id: UUID, since: int, language: str, may_see: Callable[[], bool], *, history: bool = False
 ) -> AsyncGenerator[dict[str, Any] | None, None]:
     """A snapshot, then news, at most five a second, until the job has ended; None now and then while nothing
-    happens."""
+    happens. may_see is asked every CHECK_AGAIN_S. Raises Dismissed."""
     reader = Reader(job_id, since, language, history=history)
     read = database_sync_to_async(reader.read)
     async with Bell(job_id) as bell:
         message = await database_sync_to_async(reader.snapshot)()
         yield message
-        quiet_since = time.monotonic()
+        quiet_since = checked = time.monotonic()
         while message["job"]["state"] not in Job.ENDED:
             await bell.wait()
+            if time.monotonic() - checked > CHECK_AGAIN_S:
+                checked = time.monotonic()
+                if not await database_sync_to_async(may_see)():
+                    raise Dismissed
             while (news := await read()) is not None:
                 message, quiet_since = news, time.monotonic()
                 yield message

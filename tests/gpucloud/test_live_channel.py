@@ -132,7 +132,7 @@ def test_server_sent_events_from_the_start() -> None:
         _house, job, claim = await sync_to_async(prepare)()
         await sync_to_async(step)(claim, 1)
         await sync_to_async(finish)(claim)
-        return [part async for part in server_sent(job.pk, 0)]
+        return [part async for part in server_sent(job.pk, 0, lambda: True)]
 
     parts = [part for part in asyncio.run(watch()) if part.startswith("id: ")]
     events = [json.loads(part.split("data: ", 1)[1]) for part in parts]
