@@ -81,6 +81,8 @@ class Proxy:
 
     async def answer(self, request: Request, row: dict[str, Any], route: str, body: dict[str, Any], bill: Bill) -> None:
         """Answer a request with a deployment. `bill` is right whenever this ends, however it ends."""
+        if not isinstance(body.get("stream"), bool | None):  # an engine may take "yes" for true, and we would not
+            raise Refusal(400, "invalid_input", "stream must be true or false.", param="stream")
         asked = body.get("stream_options")
         wants_usage = bool(isinstance(asked, dict) and asked.get("include_usage"))
         body = self._outgoing(row, body)

@@ -65,6 +65,8 @@ def create_deployment(
     _check_name(name)
     _check_replicas(replicas)
     external_url = _check_target(model_version, runtime, external_url)
+    _check_params(runtime_params or {})
+    _check_key(external_key)
     with transaction.atomic():
         try:
             with transaction.atomic():
@@ -103,13 +105,15 @@ def update_deployment(actor: Actor, deployment: Deployment, **changes: Any) -> D
     unknown = sorted(set(changes) - known)
     if unknown:
         raise InvalidInput(_("“%(field)s” cannot be changed."), field=unknown[0])
+    _check_params(changes.get("runtime_params") or {})
     if "external_key" in changes:
+        _check_key(changes["external_key"])
         changes["external_key"] = Seal(settings.SECRET_KEY).close(changes["external_key"])
     deployment = _locked(deployment)
     for field, value in changes.items():
         setattr(deployment, field, value)
     _check_replicas(deployment.replicas)
-    _check_target(deployment.model_version, deployment.runtime, deployment.external_url)
+    deployment.external_url = _check_target(deployment.model_version, deployment.runtime, deployment.external_url)
     deployment.save()
     record_audit(actor, "deployment.update", deployment, fields=sorted(changes))
     reconcile(deployment)
@@ -283,6 +287,17 @@ def _check_replicas(replicas: int) -> None:
     if not 1 <= replicas <= REPLICAS_MAX:
         raise InvalidInput(_("A deployment has 1 to %(most)d replicas."), most=REPLICAS_MAX, field="replicas")
 
+
+
+def _check_params(params: dict[str, Any]) -> None:
+    if not isinstance(params.get("resources") or {}, dict):
+        raise InvalidInput(_("“resources” must be an object."), field="runtime_params.resources")
+
+
+def _check_key(key: str) -> None:
+    """It becomes a header of every request to the endpoint."""
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidInput(_("A key has only letters, digits and signs, and no line breaks."), field="external_key")
 
 def _check_target(model_version: ModelVersion | None, runtime: str, external_url: str) -> str:
     """Either a model or an address. Returns the address without the trailing slash and `/v1`."""
