@@ -201,7 +201,7 @@ def _unwrap(answer: dict[str, Any]) -> Any:
 
 
 def _write(pipe: BinaryIO, value: Any) -> None:
-    body = json.dumps(value, ensure_ascii=False).encode()
+    body = json.dumps(value, ensure_ascii=False).encode(errors="replace")  # a template can spell half a surrogate pair
     pipe.write(len(body).to_bytes(4) + body)
     pipe.flush()
 

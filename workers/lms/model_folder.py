@@ -136,8 +136,13 @@ def weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.exists():
         named = read_json(index).get("weight_map")
-        names = sorted(set(named.values())) if isinstance(named, dict) else []
-        missing = [name for name in names if not (folder / Path(str(name)).name).is_file()]
+        names = sorted({str(name) for name in named.values()}) if isinstance(named, dict) else []
+        for name in names:  # loaders join it to the folder as it stands
+            if Path(name).name != name or "\\" in name or "\0" in name:
+                raise InvalidInput(
+                    _("The index names %(file)s, which lies outside the model."), code="model_index", file=name[:200]
+                )
+        missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise InvalidInput(
                 _("The weights are not complete: %(file)s is missing."), code="model_incomplete", file=str(missing[0])
