@@ -1,5 +1,6 @@
 """The HTTP side of one serving instance: OpenAI's routes, health and metrics, for whoever holds the instance key."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -172,7 +173,7 @@ async def complete(instance: Instance, request: web.Request, shape: type[Asked],
     if instance.engine.requests >= instance.max_waiting:
         raise LimitReached(_("This instance has too many requests waiting; try again shortly."))
     asked: Any = parse(await request.read(), shape)
-    prompt = asked.prompt_tokens(instance.tokenizer)
+    prompt = await asyncio.to_thread(asked.prompt_tokens, instance.tokenizer)
     chosen = sampling(asked, len(prompt), instance.context, instance.defaults, instance.tokenizer.stop_token_ids)
     answer = Answer(look.prefix + uuid.uuid4().hex, asked.model or instance.name, len(prompt))
     pieces = _texts(instance, answer, prompt, chosen, StopFinder(asked.stop))
