@@ -8,12 +8,13 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aifs.settings")
 http = get_asgi_application()
 
-from apps.core.sockets import ActorSocketMiddleware  # noqa: E402 (needs Django set up)
+from apps.core.bodies import BoundedBodies  # noqa: E402 (needs Django set up)
+from apps.core.sockets import ActorSocketMiddleware  # noqa: E402
 from apps.gpucloud.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": BoundedBodies(http),
         "websocket": ActorSocketMiddleware(URLRouter(websocket_urlpatterns)),
     }
 )
