@@ -5,7 +5,6 @@ import os
 
 import uvicorn
 
-from apps.core.listening import Server
 from apps.core.protocol import bounded
 from apps.lms.gateway.app import Gateway
 from apps.lms.gateway.config import Config, from_settings
