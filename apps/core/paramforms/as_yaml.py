@@ -93,8 +93,10 @@ def read(form: ParamsForm, names: list[str], text: str) -> tuple[dict[str, str],
     values, controls = {}, {}
     for name in names:
         field, schema = form.fields[name], form.schemas[name]
-        value = given.get(name, schema.get("default"))
-        controls[name] = default_text(field, value)
+        default = schema.get("default")
+        value = given.get(name, default)
+        same = value == default and isinstance(value, bool) == isinstance(default, bool)
+        controls[name] = default_text(field, default if same else value)  # 32.0 is no change of 32
         if value is not None:
             values[name] = value
             if isinstance(field, ArtefactField):
@@ -175,6 +177,8 @@ def _lines(node: yaml.Node, path: tuple[Any, ...]) -> Lines:
     found: Lines = {path: node.start_mark.line + 1} if path else {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise Unreadable(_("Write one parameter a line: name: value."), key.start_mark.line + 1)
             here = (*path, key.value)
             if here in found:
                 message = _("“%(name)s” stands here twice.") % {"name": str(key.value)[:60]}
