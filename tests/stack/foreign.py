@@ -84,12 +84,16 @@ def _wait_for_redis(url: str, timeout_s: float = 20.0) -> None:
             time.sleep(0.05)
 
 
+def program() -> str:
+    """The `aifs` command of this environment."""
+    return str(Path(sys.executable).parent / "aifs")
+
+
 def command(access: dict[str, str], *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The `aifs` command against an installation, as a user runs it."""
     where = {"AIFS_URL": access["url"], "AIFS_API_KEY": access["api_key"], "AIFS_PROJECT": access["project"]}
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    program = Path(sys.executable).parent / "aifs"
     return subprocess.run(
-        [str(program), *arguments], env=kept | where | environment, capture_output=True, text=True, timeout=120,
+        [program(), *arguments], env=kept | where | environment, capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip

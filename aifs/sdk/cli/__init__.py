@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aifs.sdk import errors
-from aifs.sdk.cli import datasets, jobs, models, prompts, serving, signin
+from aifs.sdk.cli import datasets, jobs, models, operating, prompts, serving, signin
 from aifs.sdk.cli.output import Output
 from aifs.sdk.client import Client
 
-GROUPS = (signin, datasets, models, jobs, serving, prompts)
+GROUPS = (signin, datasets, models, jobs, serving, prompts, operating)
 FAILED, WRONG_USE, NOT_FOUND, NOT_ALLOWED = 1, 2, 3, 4
 STATUS: dict[type[errors.AifsError], int] = {
     errors.InvalidInput: WRONG_USE,
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Output(json=arguments.json)
     command: Callable[..., int | None] = arguments.command
     try:
-        if command is signin.login:
+        if command is signin.login or getattr(arguments, "local", False):
             return command(arguments, out) or 0
         with Client(arguments.url, arguments.key, arguments.project) as client:
             return command(client, arguments, out) or 0

@@ -1,0 +1,341 @@
+"""`aifs backup` and `aifs restore`, as an operator uses them: on stacks that run, on files that are broken."""
+
+import io
+import json
+import os
+import shutil
+import stat
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from aifs.backup import BackupError
+from aifs.backup.restoring import Reading, _check_space, check_target, check_versions
+from tests.stack.foreign import command, program
+from tests.stack.stacks import Stack
+from tests.workers.tiny import make_model
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+QUESTION = "Say something that only you would say."
+PROMPT = {
+    "messages": [{"role": "user", "content": "{{ question }}"}],
+    "variables": [{"name": "question", "type": "text", "label": "Question", "primary": True}],
+    "settings": {"temperature": 0, "max_tokens": 24},
+}
+CHECK = ("steps=1000000", "seconds_per_step=0.05", "checkpoint_every=10")
+
+
+def operate(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`aifs …` on the operator's machine: it finds the installation by AIFS_HOME."""
+    return subprocess.run(
+        [program(), *arguments], env=stack.environment, capture_output=True, text=True, timeout=200, check=False
+    )  # fmt: skip
+
+
+def asked(stack: Stack, *arguments: str) -> dict[str, Any]:
+    done = command(stack.access, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def backed_up(stack: Stack, target: Path, *options: str) -> dict[str, Any]:
+    done = operate(stack, "backup", str(target), *options, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with rows, a deployed model, a published prompt, and a run with checkpoints that goes on."""
+    folder = tmp_path_factory.mktemp("original")
+    stack = Stack(folder / "home")
+    stack.up()
+    rows = folder / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"prompt": f"{n}?", "response": f"{n}!"}) + "\n" for n in range(30)))
+    asked(stack, "datasets", "import", str(rows), "--name", "numbers", "--wait")
+    asked(stack, "models", "import", str(make_model(folder / "tiny", seed=7)), "--name", "tiny", "--wait")
+    asked(stack, "deploy", "tiny", "--name", "helper", "--wait")
+    (folder / "prompt.json").write_text(json.dumps(PROMPT))
+    asked(stack, "prompts", "push", "guide", str(folder / "prompt.json"), "--deployment", "helper")
+    asked(stack, "prompts", "publish", "guide")
+    run = asked(stack, "job", "start", "gpucloud.check", *[word for pair in CHECK for word in ("--param", pair)])
+    wait_for(lambda: list((stack.home.path / "storage/checkpoints" / run["job"]).glob("*")), 60)
+    yield stack
+    stack.down()
+
+
+def wait_for(true: Callable[[], object], timeout_s: float) -> None:
+    until = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def answers(stack: Stack) -> dict[str, Any]:
+    """What the demo's checks look at: rows, model, deployment, published prompt."""
+    chat = asked(stack, "chat", "helper", QUESTION, "--param", "temperature=0", "--param", "max_tokens=24")
+    prompt = asked(stack, "prompts", "run", "guide", "--var", f"question={QUESTION}")
+    done = command(stack.access, "datasets", "preview", "numbers", "--rows", "30", "--json")
+    model = asked(stack, "models", "show", "tiny")
+    rows = json.loads(done.stdout.splitlines()[-1])
+    return {"rows": rows, "model": model, "chat": chat["text"], "prompt": prompt["text"]}
+
+
+def check_run(stack: Stack) -> dict[str, Any]:
+    jobs = stack.get("/api/v1/jobs/?kind=gpucloud.check")["results"]
+    return stack.get(f"/api/v1/jobs/{jobs[0]['id']}/")
+
+
+@pytest.fixture(scope="module")
+def saved(original: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("backups") / "daily"
+    done = backed_up(original, folder)
+    assert done["files_copied"] == done["files"] > 5 and not done["missing"] and not done["damaged"]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tar(original: Stack, saved: Path) -> Path:
+    path = saved.parent / "whole.tar.zst"
+    backed_up(original, path, "--with-secrets")
+    return path
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A home for restores that must fail: it stays as empty as it was, or the last test here could not succeed."""
+    return Stack(tmp_path_factory.mktemp("empty") / "home")
+
+
+def test_a_backup_is_for_its_owner_alone_and_holds_no_secret(original: Stack, saved: Path) -> None:
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o700
+    snapshot = next((saved / "snapshots").iterdir())
+    assert {path.name for path in snapshot.iterdir()} == {
+        "backup.json", "checkpoints.json", "files.txt", "database.dump", "end.json"
+    }  # fmt: skip
+    key = next(line for line in original.home.stack_env.read_text().splitlines() if line.startswith("SECRET_KEY="))
+    everything = b"".join(path.read_bytes() for path in snapshot.iterdir())
+    assert key.partition("=")[2].encode() not in everything
+    assert original.access["api_key"].encode() not in everything
+
+
+def test_a_second_backup_copies_what_is_new(original: Stack, saved: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "more.jsonl"
+    rows.write_text(json.dumps({"prompt": "a", "response": "b"}) + "\n")
+    asked(original, "datasets", "import", str(rows), "--name", "more", "--wait")
+    done = backed_up(original, saved)
+    assert 0 < done["files_copied"] < done["files"]
+    assert len(list((saved / "snapshots").iterdir())) == 2
+
+
+def test_a_restored_copy_gives_the_same_answers(original: Stack, saved: Path, tmp_path: Path) -> None:
+    before, run = answers(original), check_run(original)
+    copy = Stack(tmp_path / "copy")
+    done = operate(copy, "restore", str(saved), "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["checkpoints"] >= 1 and result["jobs_requeued"] == 2 and result["secret_key"] == "other"
+    copy.up()
+    try:
+        assert copy.access["api_key"] != original.access["api_key"]
+        assert answers(copy) == before
+        wait_for(lambda: check_run(copy)["state"] == "running", 60)
+        ours, theirs = check_run(copy), check_run(original)
+        assert ours["attempt"] == run["attempt"] + 1 and ours["progress"]["done"] >= 10
+        assert theirs["state"] == "running" and theirs["attempt"] == run["attempt"]
+    finally:
+        copy.down()
+
+
+def test_nothing_is_overwritten(original: Stack, saved: Path) -> None:
+    done = operate(original, "restore", str(saved))
+    assert done.returncode == 1
+    assert "is not empty" in done.stderr and "Nothing was restored" in done.stderr
+    assert asked(original, "datasets", "show", "numbers")
+
+
+def cut(path: Path, at: float) -> Callable[[Path], Path]:
+    def spoil(folder: Path) -> Path:
+        content = path.read_bytes()
+        broken = folder / path.name
+        broken.write_bytes(content[: int(len(content) * at)])
+        return broken
+
+    return spoil
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.9999])
+def test_a_cut_off_file_is_refused(tar: Path, empty: Stack, tmp_path: Path, share: float) -> None:
+    done = operate(empty, "restore", str(cut(tar, share)(tmp_path)))
+    assert done.returncode == 1
+    assert "is cut off or damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def without_end(saved: Path, folder: Path) -> str:
+    for end in (folder / "snapshots").glob("*/end.json"):
+        end.unlink()
+    return "no backup that was finished"
+
+
+def flipped_object(saved: Path, folder: Path) -> str:
+    path = max((folder / "objects").glob("*/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return "1 files have other bytes than were written"
+
+
+def lost_object(saved: Path, folder: Path) -> str:
+    newest = max((folder / "snapshots").iterdir())
+    named = next(
+        name
+        for name in newest.joinpath("files.txt").read_text().split()[::2]
+        if (folder / "objects" / name[:2] / name).exists()
+    )
+    (folder / "objects" / named[:2] / named).unlink()
+    return "1 of its files are gone"
+
+
+def flipped_dump(saved: Path, folder: Path) -> str:
+    dump = max((folder / "snapshots").iterdir()) / "database.dump"
+    content = bytearray(dump.read_bytes())
+    content[-100] ^= 1
+    dump.write_bytes(content)
+    return "database.dump is not what was written"
+
+
+def newer_software(saved: Path, folder: Path) -> str:
+    path = max((folder / "snapshots").iterdir()) / "backup.json"
+    head = json.loads(path.read_text())
+    head["migrations"]["core"].append("0999_from_the_future")
+    path.write_text(json.dumps(head))
+    return "made by a newer AIFS"
+
+
+def other_format(saved: Path, folder: Path) -> str:
+    path = max((folder / "snapshots").iterdir()) / "backup.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+    return "format 2"
+
+
+@pytest.mark.parametrize(
+    "spoil", [without_end, flipped_object, lost_object, flipped_dump, newer_software, other_format]
+)
+def test_a_broken_folder_is_refused(
+    saved: Path, empty: Stack, tmp_path: Path, spoil: Callable[[Path, Path], str]
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(saved, folder)
+    words = spoil(saved, folder)
+    done = operate(empty, "restore", str(folder))
+    assert done.returncode == 1
+    assert words in done.stderr, done.stderr
+    assert "Nothing was restored" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_is_no_backup_is_refused(empty: Stack, tmp_path: Path) -> None:
+    (tmp_path / "letter.tar").write_text("Dear Sir or Madam, " * 100)
+    with tarfile.open(tmp_path / "climbing.tar", "w") as archive:
+        entry = tarfile.TarInfo("objects/../../../etc/passwd")
+        entry.size = 4
+        archive.addfile(entry, io.BytesIO(b"root"))
+    (tmp_path / "folder").mkdir()
+    for name, words in {
+        "letter.tar": "no whole backup",
+        "climbing.tar": "no backup of",
+        "folder": "no backup of",
+    }.items():
+        done = operate(empty, "restore", str(tmp_path / name))
+        assert done.returncode == 1 and words in done.stderr, name
+    assert "There is no" in operate(empty, "restore", str(tmp_path / "nowhere")).stderr
+
+
+def test_a_tar_with_secrets_makes_the_same_installation(original: Stack, tar: Path, empty: Stack) -> None:
+    assert stat.S_IMODE(tar.stat().st_mode) == 0o600
+    done = operate(empty, "restore", str(tar), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["secret_key"] == "restored"
+    empty.up()
+    try:
+        ours, theirs = empty.access, original.access
+        assert (ours["api_key"], ours["password"]) == (theirs["api_key"], theirs["password"])
+        assert empty.get("/api/v1/datasets/")["results"]
+    finally:
+        empty.down()
+
+
+def test_keep_prunes_what_no_snapshot_names(original: Stack, saved: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "pruned"
+    shutil.copytree(saved, folder)
+    stray = folder / "objects" / "ab" / ("ab" + "0" * 62)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_text("of a backup that was broken off")
+    time.sleep(1)
+    done = backed_up(original, folder, "--keep", "1")
+    assert done["files_pruned"] >= 1 and not stray.exists()
+    kept = list((folder / "snapshots").iterdir())
+    assert [path.name for path in kept] == [done["snapshot"]]
+    named = {line.split()[0] for line in (kept[0] / "files.txt").read_text().splitlines()}
+    gone = json.loads((kept[0] / "end.json").read_text())["vanished"]  # checkpoints that newer ones replaced meanwhile
+    assert {path.name for path in (folder / "objects").glob("*/*")} == named - set(gone)
+
+
+def test_a_rotten_file_is_named_and_the_rest_is_saved(original: Stack, tmp_path: Path) -> None:
+    objects = original.home.path / "storage" / "objects"
+    path = min(objects.glob("*/*"), key=lambda path: path.stat().st_size)
+    content = path.read_bytes()
+    os.chmod(path, 0o600)
+    path.write_bytes(b"x" * len(content))
+    try:
+        for target in (tmp_path / "folder", tmp_path / "file.tar"):
+            done = operate(original, "backup", str(target))
+            assert done.returncode == 1
+            assert path.name in done.stderr and "The backup was made" in done.stderr
+            copy = Stack(tmp_path / f"of-{target.name}")
+            done = operate(copy, "restore", str(target), "--json")
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout.splitlines()[-1])["missing"] == [path.name]
+    finally:
+        path.write_bytes(content)
+
+
+def test_wrong_targets_are_refused_and_nothing_is_left(original: Stack, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    (tmp_path / "there.tar").write_text("mine")
+    assert "holds other things" in operate(original, "backup", str(tmp_path / "full")).stderr
+    assert "never overwrites" in operate(original, "backup", str(tmp_path / "there.tar")).stderr
+    assert "for folders" in operate(original, "backup", str(tmp_path / "new.tar"), "--keep", "2").stderr
+    nothing = operate(Stack(tmp_path / "nothing"), "backup", str(tmp_path / "none"))
+    assert nothing.returncode == 1 and "There is no AIFS" in nothing.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "there.tar"]
+
+
+def test_what_does_not_fit_is_said_before_anything_is_written() -> None:
+    with pytest.raises(BackupError, match="MiB free"):
+        _check_space(Reading(wanted={"a" * 64: 1 << 60}))
+
+
+def test_an_older_server_is_refused() -> None:
+    with pytest.raises(BackupError, match="must not be older"):
+        check_versions({"format": 1, "aifs": "1", "migrations": {}, "postgres": {"server": 18}}, 15)
+
+
+@pytest.mark.django_db
+def test_a_database_in_use_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DATABASE_URL", settings.DATABASE_URL.rpartition("/")[0] + f"/{_test_database()}")
+    with pytest.raises(BackupError, match="not empty"):
+        check_target()
+
+
+def _test_database() -> str:
+    from django.db import connection
+
+    return str(connection.settings_dict["NAME"])
