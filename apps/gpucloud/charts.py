@@ -76,9 +76,9 @@ def _parts(job: Job, names: list[str]) -> dict[str, list[Part]]:
         chunks = chunks.filter(name__in=names)
     rows = list(chunks.values_list("id", "name", "attempt_id", "first_step"))
     parts: dict[str, list[Part]] = {}
-    for row, after in zip_longest(rows, rows[1:]):
-        follows = after is not None and after[1:3] == row[1:3]
-        parts.setdefault(row[1], []).append(Part(*row, until=after[3] if after and follows else math.inf))
+    for (id, name, attempt, first), after in zip_longest(rows, rows[1:]):
+        until = after[3] if after and after[1:3] == (name, attempt) else math.inf
+        parts.setdefault(name, []).append(Part(id, name, attempt, first, until))
     return parts
 
 
@@ -86,11 +86,13 @@ def _read(parts: list[Part]) -> tuple[list[Point], bool]:
     """Points of these chunks, and whether they are all of them. A later attempt cuts off what it did again."""
     raw = len(parts) <= RAW_CHUNKS
     ids = [part.id for part in parts]
-    outlines = (
-        {} if raw else dict(MetricChunk.objects.filter(pk__in=ids, outline__isnull=False).values_list("pk", "outline"))
-    )
+    outlines: dict[int, list[float]] = {}
+    if not raw:
+        full = MetricChunk.objects.filter(pk__in=ids, outline__isnull=False)
+        outlines = {id: flat for id, flat in full.values_list("pk", "outline") if flat is not None}
     rest = MetricChunk.objects.filter(pk__in=[id for id in ids if id not in outlines])
-    whole = {id: columns for id, *columns in rest.values_list("pk", "steps", "values", "times")}
+    rows = rest.values_list("pk", "steps", "values", "times")
+    whole = {id: (steps, values, times) for id, steps, values, times in rows}
     points: list[Point] = []
     attempt = None
     for part in parts:

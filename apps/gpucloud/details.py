@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pprint import pformat
 from typing import Any
 
 import yaml
@@ -60,6 +61,7 @@ def frame(actor: Actor, job: Job, tab: str, address: str) -> dict[str, Any]:
         "job": job,
         "kind_label": shown.kind_label(job.kind),
         "title": title_of(job),
+        "repeats": title_of(job.reproduces) if job.reproduces else "",
         "reason": shown.reason(job.reason),
         "progress": shown.bar(job.progress),
         "tab": tab,
@@ -191,7 +193,12 @@ def _argument(value: Any) -> str:
 def _python(job: Job) -> str:
     options = {"name": job.name, "resources": job.resources, "seed": job.seed, "priority": job.priority}
     more = "".join(f"\n    {name}={value!r}," for name, value in options.items() if value not in ("", 0, {}))
-    return PYTHON.format(project=job.project.slug, kind=job.kind, params=repr(job.params), more=more)
+    return PYTHON.format(
+        project=job.project.slug,
+        kind=job.kind,
+        params=pformat(job.params, width=88, sort_dicts=False).replace("\n", "\n    "),
+        more=more,
+    )
 
 
 CONTEXT = {

@@ -29,7 +29,7 @@ def links(way: str, by_type: ByType) -> list[Link]:
         rows = JobInput.objects.filter(job__in=ids).values_list("artefact_id", "job_id", "name")
         return [Link(artefact, job, name, job) for artefact, job, name in rows]
     made = Artefact.objects.filter(job_id__in=ids).values_list("job_id", "pk", "type")
-    return [Link(job, artefact, type, job) for job, artefact, type in made]
+    return [Link(job, artefact, type, job) for job, artefact, type in made if job is not None]
 
 
 JOBS = Relation("job", _("job"), "list-checks", nodes, links, final=True, walked=False)

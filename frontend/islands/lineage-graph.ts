@@ -156,7 +156,7 @@ class LineageGraph extends HTMLElement {
       parts.push(sign(mark, right, mark === "triangle-alert" ? "text-warning" : ""));
       right -= 20;
     }
-    const link = svg("a", { href: node.url || node.graph, class: "lineage-box", "aria-label": words, "data-id": node.id, transform: `translate(${at.x} ${at.y})` }, ...parts);
+    const link = svg("a", { href: node.url || node.graph, class: "lineage-box", "data-id": node.id, transform: `translate(${at.x} ${at.y})` }, ...parts);
     if (node.id === this.dataset.centre) link.setAttribute("aria-current", "true");
     for (const name of ["focus", "pointerenter"] as const) link.addEventListener(name, () => this.light(node.id));
     for (const name of ["blur", "pointerleave"] as const) link.addEventListener(name, () => this.light());

@@ -70,6 +70,7 @@ class MetricChart extends HTMLElement {
     this.charts.push(chart);
     if (this.free) this.classList.add("chart-grid");
     this.append(chart.element);
+    if (first && this.dataset.usage !== undefined) chart.element.dataset.wide = ""; // the machine stands beneath
     if (this.dataset.markers && !names.some(isDevice)) chart.mark(JSON.parse(this.dataset.markers) as number[]);
     return chart;
   }
@@ -178,6 +179,7 @@ class MetricChart extends HTMLElement {
       const lines = names.map((name): Line => ({ key: name, label: seriesName(name) }));
       const axis = bySteps ? undefined : (seconds: number): string => `${Math.round(seconds)} s`;
       const strip = new Chart(lines, { title, unit, height: STRIP_HEIGHT, plain: true, sync: bySteps ? "run" : "strips", axis });
+      strip.element.dataset.wide = "";
       (this.strips.at(-1) ?? this.charts[0])?.element.after(strip.element);
       if (!strip.element.parentElement) this.append(strip.element);
       this.strips.push(strip);

@@ -54,10 +54,10 @@ def test_arrows_walk_along_the_lines_of_the_graph(page: Page, stack: Stack, worl
     lineage_of(page, stack, world)
     page.locator("lineage-graph .lineage-box[aria-current]").focus()
     page.keyboard.press("ArrowLeft")
-    left = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    left = page.evaluate("document.activeElement.textContent")
     assert "version" in left and page.evaluate("document.activeElement.classList.contains('lineage-box')")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") != left
+    assert page.evaluate("document.activeElement.textContent") != left
     expect(page.locator("lineage-graph .lineage-line[data-on]").first).to_be_attached()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/(models|data|lineage|prompts)/"))

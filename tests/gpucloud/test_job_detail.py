@@ -1,8 +1,17 @@
 """`gpucloud:job_detail` and the buttons on it."""
 
+import ast
+import json
+import shlex
+
 import pytest
+import yaml
 from django.urls import reverse
 
+from aifs.sdk import cli
+from aifs.sdk.cli.arguments import pairs
+from apps.gpucloud import details
+from apps.gpucloud.models import Job
 from apps.gpucloud.services.attempts import close_failed, hand_to_finisher
 from apps.gpucloud.services.checkpoints import register_checkpoint
 from apps.gpucloud.services.events import Batch, store_batch
@@ -12,7 +21,7 @@ from tests.gpucloud.pieces import fresh, schedule, started
 
 pytestmark = pytest.mark.django_db
 
-TABS = ("overview", "metrics", "logs", "files", "spec")
+TABS = ("overview", "metrics", "logs", "files", "lineage", "spec")
 
 
 def url(job, name="job_detail"):
@@ -68,6 +77,31 @@ def test_buttons_follow_state_and_role(house, check):
     assert url(job, "job_cancel") in house.client("expert").get(url(job)).content.decode()
     assert url(job, "job_cancel") not in house.client("viewer").get(url(job)).content.decode()
     assert url(job, "job_retry") not in house.client("expert").get(url(job)).content.decode()
+
+
+def test_every_spec_starts_the_same_job(house, check):
+    """Read back as a shell, a YAML reader, Python and `aifs` read them."""
+    job = check({"steps": 3, "seconds_per_step": 0.5}, name="it's “mine” $HOME", seed=7)
+    told = {row["title"]: row["code"] for row in details.snippets(fresh(job))}
+    body = json.loads(told["JSON"])
+    assert (body["params"], body["seed"], body["name"]) == (job.params, 7, job.name)
+    assert yaml.safe_load(told["YAML"]) == body
+    words = shlex.split(told["aifs"])
+    given = cli.parser().parse_args(words[1:])
+    assert (given.kind, pairs(given.param), given.name, given.seed) == (job.kind, job.params, job.name, 7)
+    assert pairs(given.resource)["cpus"] == job.resources["cpus"]
+    assert json.loads(shlex.split(told["curl"])[-1]) == body
+    call = ast.parse(told["Python"]).body[1].value
+    assert [ast.literal_eval(part) for part in call.args] == [job.kind, job.params]
+    again = house.api("engineer").post("/api/v1/jobs/", body, content_type="application/json").json()
+    assert (again["params"], again["resources"], again["seed"]) == (body["params"], body["resources"], 7)
+
+
+def test_texts_that_look_like_numbers_stay_texts(house):
+    params = {"name": "007", "dataset": "true", "steps": [{"name": "x"}]}
+    job = Job(project=house.project, kind="datasets.clean", params=params)
+    given = cli.parser().parse_args(shlex.split(details.command(job))[1:])
+    assert pairs(given.param) == job.params
 
 
 def test_who_may_see_it(house, check):

@@ -132,7 +132,7 @@ def compare_attempts(original: Attempt, repeated: Attempt) -> dict[str, Any]:
         *_in_outputs(original, repeated, tolerance),
     ]
     beyond = [place for place in places if not place["within"]]
-    where = (beyond or places or [None])[0]
+    where = next(iter(beyond or places), None)
     found: dict[str, Any] = {
         "where": where,
         "tolerance": {**tolerance, "message": WHY_HALF if half else WHY_SINGLE},
@@ -144,8 +144,8 @@ def compare_attempts(original: Attempt, repeated: Attempt) -> dict[str, Any]:
         "environment": environment_changes(original, repeated),
     }
     if not places:
-        words = _("All files, results and computed values are equal to the last bit."), {}
-        return {"verdict": BIT_EQUAL, "message": words[0], "data": words[1], **found}
+        text = _("All files, results and computed values are equal to the last bit.")
+        return {"verdict": BIT_EQUAL, "message": text, "data": {}, **found}
     if not beyond:
         text = _("Nothing differs by more than rounding explains (%(share)s of a number).")
         return {"verdict": WITHIN_NOISE, "message": text, "data": {"share": f"{tolerance['numbers']:g}"}, **found}
@@ -178,8 +178,8 @@ def _in_results(original: Attempt, repeated: Attempt, tolerance: dict[str, float
 def _in_outputs(original: Attempt, repeated: Attempt, tolerance: dict[str, float]) -> list[dict[str, Any]]:
     places = []
     for name in sorted({*original.outputs, *repeated.outputs}):
-        manifests = [(attempt.outputs.get(name) or {}).get("manifest") or {} for attempt in (original, repeated)]
-        found = compare_trees(*manifests, storage().open, tolerance["numbers"], tolerance["weights"])
+        one, other = ((attempt.outputs.get(name) or {}).get("manifest") or {} for attempt in (original, repeated))
+        found = compare_trees(one, other, storage().open, tolerance["numbers"], tolerance["weights"])
         places += [_place(difference, name) for difference in found]
     return places
 
