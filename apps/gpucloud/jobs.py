@@ -12,6 +12,7 @@ from apps.core.commands import Command
 from apps.core.models import Project
 from apps.core.services import register_artefact
 from apps.gpucloud import selectors, shown
+from apps.gpucloud.details import title_of
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Job
 from apps.gpucloud.services.jobs import right_of
@@ -44,7 +45,7 @@ def describe_jobs(ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     rows = Job.objects.filter(pk__in=ids).select_related("project")
     return {
         job.pk: {
-            "name": str(job),
+            "name": title_of(job),
             "kind": job.kind,
             "state": job.state,
             "url": reverse("gpucloud:job_detail", args=[job.project.slug, job.pk]),
