@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status check fix bench messages clean
+.PHONY: help setup demo test up down restart status check fix bench nemesis messages clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH ?= $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo cuda || echo cpu)
@@ -31,6 +31,9 @@ up: setup ## start the stack in the background; access in var/access.json
 down: ## stop the stack; nothing is lost
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m aifs.embedded down; fi
 
+restart: setup ## new processes for old ones, without a refused request; for after an update
+	@$(BIN)/python -m aifs.embedded restart
+
 status: ## what runs now
 	@$(BIN)/python -m aifs.embedded status
 
@@ -44,6 +47,9 @@ fix: setup ## repair what check can repair by itself
 
 bench: setup ## measure, ratios in one run, results in var/bench/ [B=name]
 	@$(BIN)/python -m bench $(B)
+
+nemesis: setup ## faults at random against a stack of its own: [MINUTES=20] [SEED=1]
+	@$(BIN)/python -m tests.nemesis --minutes $(or $(MINUTES),20) --seed $(or $(SEED),1)
 
 messages: .venv/.installed ## collect texts for translation and compile them
 	@$(BIN)/python scripts/messages.py extract

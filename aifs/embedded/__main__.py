@@ -1,4 +1,4 @@
-"""`python -m aifs.embedded up|down|status|run`: the stack of one AIFS_HOME."""
+"""`python -m aifs.embedded up|down|restart|status|run`: the stack of one AIFS_HOME."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from aifs.embedded.redis import RedisError
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aifs.embedded", description="Run AIFS on this machine.")
-    parser.add_argument("command", choices=["up", "down", "status", "run"])
+    parser.add_argument("command", choices=["up", "down", "restart", "status", "run"])
     command = parser.parse_args(arguments).command
     try:
         return getattr(commands, command)(Home()) or 0

@@ -8,7 +8,17 @@ import time
 from typing import Any
 
 from aifs.embedded.home import PUBLIC_PORTS, ROOT, Configuration, Home, read_json
-from aifs.embedded.parent import StartError, Supervisor, guard, is_running, open_log, recorded_process
+from aifs.embedded.parent import (
+    RESTART_SIGNAL,
+    SERVERS,
+    StartError,
+    Supervisor,
+    guard,
+    is_running,
+    open_log,
+    prepare,
+    recorded_process,
+)
 from aifs.embedded.parts import Part
 from aifs.embedded.ports import is_taken
 from aifs.embedded.processes import ProcessId, kill_group, with_variable
@@ -68,9 +78,35 @@ def status(home: Home) -> None:
         print(f"  {name:<10} {words}, {entry['restarts']} restarts")
 
 
+def restart(home: Home) -> None:
+    """Migrate, then exchange every process of AIFS for a new one, one after the other: requests are answered all the
+    time, and running work goes on. After an update this is how the new code comes to work."""
+    if not is_running(home):
+        raise StartError(f"AIFS is not running in {home.path}.")
+    began, before = time.monotonic(), read_json(home.state)
+    supervisor = recorded_process(before["parents"]["supervisor"])
+    if supervisor is None or before.get("phase") != "ready":
+        raise StartError(f"The stack is not ready; see {home.path}/log/.")
+    prepare(home)
+    supervisor.send(RESTART_SIGNAL)
+    old = {name: entry["process"] for name, entry in before["parts"].items() if name not in SERVERS}
+    while not _exchanged(read_json(home.state)["parts"], old):
+        if time.monotonic() - began > START_S or not is_running(home):
+            raise StartError(f"Not every part was exchanged within {START_S:.0f} s; see {home.path}/log/.")
+        time.sleep(0.2)
+    print(f"Restarted after {time.monotonic() - began:.1f} s: {', '.join(old)}.")
+
+
+def _exchanged(parts: dict[str, Any], old: dict[str, Any]) -> bool:
+    return all(
+        parts[name]["ready"] and not parts[name].get("leaving") and parts[name]["process"] not in (None, process)
+        for name, process in old.items()
+    )
+
+
 def run(home: Home) -> int:
     """The parent itself, in the foreground."""
-    return guard(home, lambda: Supervisor(home).run())
+    return guard(home, lambda listeners: Supervisor(home, listeners).run())
 
 
 def check_ports(home: Home) -> None:

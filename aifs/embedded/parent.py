@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,7 +31,13 @@ HOPELESS = 5
 """A part that died this often while the stack starts is reported instead of tried on."""
 LOG_MAX_BYTES = 20 << 20
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+RESTART_SIGNAL = signal.SIGUSR1
 PR_SET_CHILD_SUBREAPER = 36
+SERVERS = {"redis", "postgres"}
+BACKLOG = 1024
+
+Listener = socket.socket | None
+Listeners = dict[int, socket.socket]
 
 
 class StartError(Exception):
@@ -38,12 +45,16 @@ class StartError(Exception):
 
 
 class Running:
-    """One part: its process, and when to start it again."""
+    """One part: its process, and when to start it again. leaving: an old process whose successor is there or coming."""
 
-    def __init__(self, part: Part, home: Home, adopted: ProcessId | None = None) -> None:
+    def __init__(self, part: Part, home: Home, listener: Listener = None, entry: dict[str, Any] | None = None) -> None:
         self.part = part
         self.home = home
-        self.process = adopted
+        self.listener = listener
+        self.process = recorded_process(entry or {})
+        self.leaving = recorded_process({"process": (entry or {}).get("leaving")})
+        self.leave_by = float("inf")
+        self.exchanging = False
         self.child: subprocess.Popen[bytes] | None = None
         self.restarts = 0
         self.failures = 0
@@ -63,20 +74,31 @@ class Running:
         self.ready = False
         environment = os.environ | part.environment | {"AIFS_HOME": str(self.home.path), "PYTHONUNBUFFERED": "1"}
         environment["AIFS_READY_FILE"] = str(self.home.ready_mark(part.name))
+        handed = [self.listener.fileno()] if self.listener else []
+        if handed:
+            environment["AIFS_LISTEN_FD"] = str(handed[0])
         with open_log(self.home, part.name) as log:
             self.child = subprocess.Popen(
                 part.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, pass_fds=handed,
             )  # fmt: skip
         self.process = ProcessId.of(self.child.pid)
         self.started_at = time.monotonic()
 
     def tend(self) -> bool:
         """Start the part again when it is dead and its time has come. True when something changed."""
+        if self.leaving and self._see_off(self.leaving):
+            return True
         if self.alive():
+            if self.exchanging and time.monotonic() > self.leave_by and self.process:
+                kill_group(self.process.pid)
             return self._notice_ready()
         if self.process is not None:  # it died just now
             kill_group(self.process.pid)
+            if self.exchanging:
+                self.exchanging = False
+                self.start()
+                return True
             steady = time.monotonic() - self.started_at > STEADY_S
             self.failures = 1 if steady else self.failures + 1
             self.start_at = time.monotonic() + BACKOFF_S[min(self.failures, len(BACKOFF_S)) - 1]
@@ -95,28 +117,66 @@ class Running:
         self.ready = self.part.healthy() if self.part.healthy else self.home.ready_mark(self.part.name).exists()
         return self.ready
 
+    def replace(self) -> None:
+        """Exchange the process for a new one, which works before the old one is asked to end where that is possible."""
+        if self.process is None:
+            return
+        if self.part.overlaps:
+            self.leaving, self.leave_by = self.process, float("inf")
+            self.start()
+        else:
+            self.exchanging, self.leave_by = True, time.monotonic() + self.part.grace_s
+            self.process.send(self.part.leave_signal)
+
+    @property
+    def settled(self) -> bool:
+        return self.ready and not self.exchanging and self.leaving is None
+
+    def _see_off(self, old: ProcessId) -> bool:
+        """Ask the old process to end once its successor works; True when it is gone."""
+        if not old.alive():
+            kill_group(old.pid)
+            self.leaving = None
+            return True
+        if self.ready and self.leave_by == float("inf"):
+            self.leave_by = time.monotonic() + self.part.grace_s
+            old.send(self.part.leave_signal)
+        elif time.monotonic() > self.leave_by:
+            kill_group(old.pid)
+        return False
+
     def ask_to_stop(self) -> None:
-        if self.process is not None:
-            self.process.send(self.part.stop_signal)
+        for process in (self.process, self.leaving):
+            if process is not None:
+                process.send(self.part.stop_signal)
 
     def wait_stopped(self) -> None:
         until = time.monotonic() + self.part.grace_s
-        while self.alive() and time.monotonic() < until:
+        while (self.alive() or (self.leaving and self.leaving.alive())) and time.monotonic() < until:
             time.sleep(0.05)
-        if self.process is not None:
-            kill_group(self.process.pid)
+        for process in (self.process, self.leaving):
+            if process is not None:
+                kill_group(process.pid)
 
     def describe(self) -> dict[str, Any]:
-        return {"process": as_entry(self.process), "ready": self.ready, "restarts": self.restarts}
+        return {
+            "process": as_entry(self.process),
+            "leaving": as_entry(self.leaving),
+            "ready": self.ready,
+            "restarts": self.restarts,
+        }
 
 
 class Supervisor:
     """Starts the servers, prepares the database, starts the services, then keeps them all alive."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, listeners: Listeners) -> None:
         self.home = home
+        self.listeners = listeners
         self.running: list[Running] = []
         self.stopping = False
+        self.restart_asked = False
+        self.rolling: list[Running] = []
         self.phase = "starting"
         self.before = read_json(home.state).get("parts", {})
         self.parents = {"guardian": ProcessId.of(os.getppid()), "supervisor": ProcessId.of(os.getpid())}
@@ -126,6 +186,7 @@ class Supervisor:
         the parts run on, for another supervisor to adopt."""
         for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
+        signal.signal(RESTART_SIGNAL, self._on_restart)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         guardian = os.getppid()
         try:
@@ -134,6 +195,7 @@ class Supervisor:
                 if os.getppid() != guardian:
                     return True
                 self._tend()
+                self._roll()
         except BaseException:
             self._stop()
             raise
@@ -142,6 +204,23 @@ class Supervisor:
 
     def _on_signal(self, *_: object) -> None:
         self.stopping = True
+
+    def _on_restart(self, *_: object) -> None:
+        self.restart_asked = True
+
+    def _roll(self) -> None:
+        """Exchange the processes of all services, one after the other; PostgreSQL and Redis stay."""
+        if self.restart_asked:
+            self.restart_asked = False
+            self.rolling = [running for running in self.running if running.part.name not in SERVERS]
+            self.rolling[0].replace()
+        elif self.rolling and self.rolling[0].settled:
+            self.rolling.pop(0)
+            if self.rolling:
+                self.rolling[0].replace()
+        else:
+            return
+        self._record()
 
     def _start(self) -> None:
         configuration = self._configuration()
@@ -153,7 +232,7 @@ class Supervisor:
             configuration.postgres.prepare_database()
         parts = services(configuration)
         if not any(recorded_process(self.before.get(part.name, {})) for part in parts):
-            self._prepare()
+            prepare(self.home)
         self._add(parts)
         self._wait_ready(120.0)
         self.phase = "ready"
@@ -168,8 +247,8 @@ class Supervisor:
 
     def _add(self, parts: list[Part]) -> None:
         for part in parts:
-            adopted = recorded_process(self.before.get(part.name, {}))
-            self.running.append(Running(part, self.home, adopted))
+            listener = self.listeners.get(part.listens)
+            self.running.append(Running(part, self.home, listener, self.before.get(part.name)))
 
     def _wait_ready(self, timeout_s: float) -> None:
         until = time.monotonic() + timeout_s
@@ -187,15 +266,6 @@ class Supervisor:
             self._record()
         time.sleep(POLL_S)
 
-    def _prepare(self) -> None:
-        """Migrations, static files, the first account: see the management command `prepare`."""
-        with open_log(self.home, "prepare") as log:
-            command = [sys.executable, str(ROOT / "manage.py"), "prepare"]
-            environment = os.environ | {"AIFS_HOME": str(self.home.path)}
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)
-        if done.returncode != 0:
-            raise StartError(f"Preparing the database failed:\n{log_end(self.home, 'prepare')}")
-
     def _record(self, error: str = "") -> None:
         # Parts of a killed supervisor stay written down until this one has them.
         parts = self.before | {running.part.name: running.describe() for running in self.running}
@@ -208,7 +278,7 @@ class Supervisor:
         error = sys.exc_info()[1]
         self.phase = "stopping"
         self._record()
-        last = [running for running in self.running if running.part.name in {"redis", "postgres"}]
+        last = [running for running in self.running if running.part.name in SERVERS]
         for group in ([r for r in self.running if r not in last], *([r] for r in reversed(last))):
             for running in group:
                 running.ask_to_stop()
@@ -219,6 +289,16 @@ class Supervisor:
         self.running.clear()
         self.phase = "stopped"
         self._record(str(error) if isinstance(error, StartError) else traceback.format_exc() if error else "")
+
+
+def prepare(home: Home) -> None:
+    """Migrations, static files, the first account: see the management command `prepare`."""
+    with open_log(home, "prepare") as log:
+        command = [sys.executable, str(ROOT / "manage.py"), "prepare"]
+        environment = os.environ | {"AIFS_HOME": str(home.path)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log, check=False)
+    if done.returncode != 0:
+        raise StartError(f"Preparing the database failed:\n{log_end(home, 'prepare')}")
 
 
 def as_entry(process: ProcessId | None) -> dict[str, int] | None:
@@ -265,11 +345,25 @@ def is_running(home: Home) -> bool:
     return False
 
 
-def guard(home: Home, supervise: Callable[[], bool]) -> int:
-    """Hold the lock and keep a supervisor alive until it ends by itself. Returns its exit status."""
+def guard(home: Home, supervise: Callable[[Listeners], bool]) -> int:
+    """Hold the lock and the listening sockets, and keep a supervisor alive until it ends by itself. Returns its exit
+    status."""
     home.make()
     with held(home):
-        return _keep_supervisor(supervise)
+        listeners = open_listeners(home)
+        return _keep_supervisor(lambda: supervise(listeners))
+
+
+def open_listeners(home: Home) -> Listeners:
+    """The sockets of the public ports, by port: opened here, so that no connection is refused while a part restarts."""
+    found = {}
+    for part in services(Configuration(home)):
+        if part.listens:
+            try:
+                found[part.listens] = socket.create_server((part.host, part.listens), backlog=BACKLOG)
+            except OSError as error:
+                raise StartError(f"Port {part.listens} of {part.name} cannot be opened: {error}") from None
+    return found
 
 
 def _keep_supervisor(supervise: Callable[[], bool]) -> int:

@@ -18,6 +18,9 @@ class Part:
 
     healthy: asks the part itself. None: the part touches its AIFS_READY_FILE once it works.
     prepare: run before every start; written files follow the configuration.
+    listens: the port of a socket that the parent opens and hands on, so that the part can be replaced unnoticed.
+    overlaps: a successor works before the old process is asked to end; else it starts after.
+    leave_signal: asks a process to end in favour of a successor.
     """
 
     name: str
@@ -27,6 +30,10 @@ class Part:
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 15.0
     environment: dict[str, str] = field(default_factory=dict)
+    listens: int = 0
+    host: str = LOOPBACK
+    overlaps: bool = False
+    leave_signal: signal.Signals = signal.SIGTERM
 
 
 def servers(configuration: Configuration) -> list[Part]:
@@ -43,9 +50,8 @@ def servers(configuration: Configuration) -> list[Part]:
 def services(configuration: Configuration) -> list[Part]:
     """The processes of AIFS itself; each can also be run by hand with the same command."""
     web, gateway = configuration.port("AIFS_PORT"), configuration.port("AIFS_GATEWAY_PORT")
+    host = os.environ.get("AIFS_GATEWAY_HOST") or LOOPBACK
     manage = [sys.executable, str(ROOT / "manage.py")]
-    uvicorn = [sys.executable, "-m", "uvicorn", "aifs.asgi:application", "--host", LOOPBACK, "--port", str(web)]
-    uvicorn += ["--timeout-graceful-shutdown", "3", "--no-access-log"]
     celery = [
         sys.executable,
         "-m",
@@ -64,11 +70,11 @@ def services(configuration: Configuration) -> list[Part]:
     celery += ["--hostname", "control@%h", "--schedule", str(configuration.home.path / "run" / "beat")]
     grace_s = float(os.environ.get("AIFS_STOP_GRACE_S") or 10) + 10
     return [
-        Part("web", uvicorn, lambda: answers(web, "/health/live")),
-        Part("gateway", [sys.executable, "-m", "apps.lms.gateway"], lambda: answers(gateway, "/v2/health/live")),
-        Part("scheduler", [*manage, "scheduler"]),
+        Part("web", [sys.executable, "-m", "aifs.web"], listens=web, overlaps=True),
+        Part("gateway", [sys.executable, "-m", "apps.lms.gateway"], listens=gateway, host=host, overlaps=True),
+        Part("scheduler", [*manage, "scheduler"], overlaps=True),
         Part("control", celery),
-        Part("agent", [*manage, "agent"], grace_s=grace_s),
+        Part("agent", [*manage, "agent"], grace_s=grace_s, leave_signal=signal.SIGHUP),
     ]
 
 

@@ -5,6 +5,7 @@ import os
 
 import uvicorn
 
+from apps.core.listening import Server
 from apps.core.protocol import bounded
 from apps.lms.gateway.app import Gateway
 from apps.lms.gateway.config import Config, from_settings
@@ -12,9 +13,9 @@ from apps.lms.gateway.config import Config, from_settings
 DRAIN_S = 8
 
 
-def server(config: Config) -> uvicorn.Server:
+def server(config: Config) -> Server:
     """SIGTERM lets running answers finish for DRAIN_S."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             Gateway(config),
             host=config.host,
