@@ -233,6 +233,26 @@ def routable(deployment: Deployment) -> list[Instance]:
     return [row for row in live(deployment) if is_ready(row) and not row.job.cancel_requested_at]
 
 
+def fits(instance: Instance, deployment: Deployment) -> bool:
+    """It runs the model and the settings that are wanted now."""
+    job = instance.job
+    given = {name: value for name, value in deployment.runtime_params.items() if name != "resources"}
+    resources = deployment.runtime_params.get("resources") or {}
+    same = all(job.params.get(name) == value for name, value in given.items())
+    same = same and all(job.resources.get(name) == value for name, value in resources.items())
+    return (
+        same
+        and instance.model_version_id == deployment.model_version_id
+        and job.params["runtime"] == deployment.runtime
+    )
+
+
+def failed_last(deployment: Deployment) -> bool:
+    """Its newest instance ended in failure, and nothing about the deployment has changed since."""
+    newest = max(deployment.instances.all(), key=lambda row: row.created_at, default=None)
+    return bool(newest and newest.job.state == JobState.FAILED and fits(newest, deployment))
+
+
 def state_of(deployment: Deployment) -> DeploymentState:
     """A deployment has no state of its own: its instances' jobs have."""
     if not deployment.wanted:
@@ -240,7 +260,7 @@ def state_of(deployment: Deployment) -> DeploymentState:
     if deployment.external_url:
         return DeploymentState.READY
     ready = len(routable(deployment))
-    if ready >= deployment.replicas:
+    if ready >= deployment.replicas and not failed_last(deployment):
         return DeploymentState.READY
     if ready:
         return DeploymentState.DEGRADED

@@ -17,7 +17,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.sealing import Seal
 from apps.core.services import record_audit
-from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.models import Job
 from apps.gpucloud.services import request_cancel, submit_job
 from apps.lms import selectors
 from apps.lms.models import Deployment, Instance, ModelVersion
@@ -190,9 +190,9 @@ def reconcile(deployment: Deployment, again: bool = False) -> bool:
         for instance in instances:
             _end(instance)
         return bool(instances)
-    current = [row for row in instances if _fits(row, deployment) and not row.job.cancel_requested_at]
+    current = [row for row in instances if selectors.fits(row, deployment) and not row.job.cancel_requested_at]
     missing = deployment.replicas - len(current)
-    if missing > 0 and not (again or not _failed_last(deployment)):
+    if missing > 0 and not (again or not selectors.failed_last(deployment)):
         missing = 0
     for _number in range(missing):
         _start(deployment)
@@ -223,26 +223,6 @@ def _start(deployment: Deployment) -> None:
     )
     Instance.objects.create(deployment=deployment, job=job, model_version=version, key=secrets.token_urlsafe(32))
     _forget(deployment)
-
-
-def _fits(instance: Instance, deployment: Deployment) -> bool:
-    """It runs the model and the settings that are wanted now."""
-    job = instance.job
-    given = {name: value for name, value in deployment.runtime_params.items() if name != "resources"}
-    resources = deployment.runtime_params.get("resources") or {}
-    same = all(job.params.get(name) == value for name, value in given.items())
-    same = same and all(job.resources.get(name) == value for name, value in resources.items())
-    return (
-        same
-        and instance.model_version_id == deployment.model_version_id
-        and job.params["runtime"] == deployment.runtime
-    )
-
-
-def _failed_last(deployment: Deployment) -> bool:
-    """Its newest instance ended in failure, and nothing about the deployment has changed since."""
-    newest = max(deployment.instances.all(), key=lambda row: row.created_at, default=None)
-    return bool(newest and newest.job.state == JobState.FAILED and _fits(newest, deployment))
 
 
 def _end(instance: Instance) -> None:
@@ -288,17 +268,6 @@ def _check_replicas(replicas: int) -> None:
         raise InvalidInput(_("A deployment has 1 to %(most)d replicas."), most=REPLICAS_MAX, field="replicas")
 
 
-
-def _check_params(params: dict[str, Any]) -> None:
-    if not isinstance(params.get("resources") or {}, dict):
-        raise InvalidInput(_("“resources” must be an object."), field="runtime_params.resources")
-
-
-def _check_key(key: str) -> None:
-    """It becomes a header of every request to the endpoint."""
-    if not (key.isascii() and key.isprintable()):
-        raise InvalidInput(_("A key has only letters, digits and signs, and no line breaks."), field="external_key")
-
 def _check_target(model_version: ModelVersion | None, runtime: str, external_url: str) -> str:
     """Either a model or an address. Returns the address without the trailing slash and `/v1`."""
     if runtime not in runtime_names():
@@ -318,3 +287,14 @@ def _check_target(model_version: ModelVersion | None, runtime: str, external_url
     if model_version is None:
         raise InvalidInput(_("Choose a model to deploy."), field="model")
     return ""
+
+
+def _check_params(params: dict[str, Any]) -> None:
+    if not isinstance(params.get("resources") or {}, dict):
+        raise InvalidInput(_("“resources” must be an object."), field="runtime_params.resources")
+
+
+def _check_key(key: str) -> None:
+    """It becomes a header of every request to the endpoint."""
+    if not (key.isascii() and key.isprintable()):
+        raise InvalidInput(_("A key has only letters, digits and signs, and no line breaks."), field="external_key")
