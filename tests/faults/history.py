@@ -25,6 +25,8 @@ ENDED = {"succeeded", "failed", "cancelled"}
 HOLDING = {"assigned", "preparing", "running"}
 ACTIVE = HOLDING | {"finishing"}
 CLOSED_BY_AGENT = {"succeeded", "failed", "cancelled"}
+MEASURED_BY_AGENT = "device."
+"""Series that stand in no file of the run."""
 TABLES = {
     "jobs": "SELECT id, kind, state, service, last_seq, attempt_count, outputs FROM gpucloud_job",
     "attempts": "SELECT * FROM gpucloud_attempt ORDER BY job_id, number",
@@ -196,6 +198,8 @@ def events_kept(history: History) -> Found:
     points: Counter[Any] = Counter()
     lines: Counter[Any] = Counter()
     for row in history.rows["metrics"]:
+        if row["name"].startswith(MEASURED_BY_AGENT):
+            continue
         points[row["attempt_id"]] += row["points"]
     for row in history.rows["logs"]:
         lines[row["attempt_id"]] += row["lines"]
@@ -210,13 +214,17 @@ def events_kept(history: History) -> Found:
         if row["state"] in CLOSED_BY_AGENT and row["events_offset"] < sum(len(line) + 1 for line in written):
             yield name, f"read to byte {row['events_offset']} only"
         read = parse_events(_lines(run_dir / "events.jsonl", row["events_offset"]))
-        told = sum(len(event.get("values") or {}) for event in read if event["type"] == "metric")
+        told = sum(_points(event) for event in read if event["type"] == "metric")
         logged = sum(event["type"] == "log" for event in read)
         logged += len(parse_output(_lines(run_dir / "output.log", row["output_offset"], torn=True)))
         if told != points[row["id"]]:
             yield name, f"{told} points were written, {points[row['id']]} are kept"
         if logged != lines[row["id"]]:
             yield name, f"{logged} log lines were written, {lines[row['id']]} are kept"
+
+
+def _points(event: dict[str, Any]) -> int:
+    return sum(not name.startswith(MEASURED_BY_AGENT) for name in event.get("values") or {})
 
 
 def _lines(path: Path, until: int | None = None, *, torn: bool = False) -> list[bytes]:

@@ -1,0 +1,131 @@
+"""A whole stack with a tiny model behind its gateway, as the users meet it, and the judge of what becomes of it.
+
+Everything goes through the public ports; no Django here, so that the nemesis can use it as well as the tests.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from aifs.sdk import Client
+from tests.faults.clients import Records
+from tests.faults.history import History, Violation
+from tests.servers import ROOT
+from tests.stack.stacks import Stack
+from tests.workers import tiny
+
+MODEL, DEPLOYMENT = "tiny", "helper"
+SERVING = {"cache_gib": 0.05, "drain_s": 4}
+QUIET = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+ROWS = [{"instruction": f"What is {a} and {b}?", "output": f"It is {a + b}."} for a in range(6) for b in range(6)]
+
+
+class Plant:
+    """folder: everything of it lies below. environment: of the stack's processes."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.stack = Stack(folder / "home", **QUIET, **environment)
+        self.records = Records()
+
+    def up(self) -> "Plant":
+        self.stack.up()
+        access = self.stack.access
+        self.gateway_url, self.key = access["gateway_url"], access["api_key"]
+        self.client = Client(access["url"], self.key, access["project"], self.gateway_url)
+        return self
+
+    def down(self) -> None:
+        self.client.close()
+        self.stack.down()
+
+    # --- what is there to be harmed
+
+    def import_model(self, name: str = MODEL, **config: Any) -> str:
+        """Returns the id of the version."""
+        folder = tiny.make_model(self.folder / f"model-{name}-{time.monotonic_ns()}", **config)
+        job = self.client.models.import_file(folder, name=name)
+        self.records.accept(job.id)
+        return str(self.client.models.version_of(job.wait(timeout_s=120))["id"])
+
+    def import_rows(self, name: str = "sums") -> str:
+        path = self.folder / f"{name}-{time.monotonic_ns()}.jsonl"
+        path.write_text("\n".join(map(json.dumps, ROWS)))
+        job = self.client.datasets.import_file(path, name=name)
+        self.records.accept(job.id)
+        return str(self.client.datasets.version_of(job.wait(timeout_s=120))["id"])
+
+    def deploy(self, model: str, name: str = DEPLOYMENT, **params: Any) -> None:
+        self.client.deployments.create(model, name=name, params=SERVING | params)
+        self.client.deployments.wait(name, timeout_s=120)
+
+    def start(self, kind: str, params: dict[str, Any], **options: Any) -> Any:
+        job = self.client.jobs.start(kind, params, **options)
+        self.records.accept(job.id)
+        return job
+
+    # --- looking
+
+    @property
+    def database_url(self) -> str:
+        values = dict(line.split("=", 1) for line in self.stack.home.stack_env.read_text().splitlines() if "=" in line)
+        return str(self.stack.environment.get("DATABASE_URL") or values["DATABASE_URL"])
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(self.database_url, row_factory=dict_row, connect_timeout=5) as connection:
+            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+    def until(self, condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "it") -> Any:
+        deadline = time.monotonic() + timeout_s
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"{what} did not happen in {timeout_s} s\n{self.story()}"
+            time.sleep(0.1)
+        return found
+
+    def rest(self, timeout_s: float) -> bool:
+        """Whether every job that is no service ends in this time."""
+        waiting = "SELECT 1 FROM gpucloud_job WHERE NOT service AND state NOT IN ('succeeded', 'failed', 'cancelled')"
+        deadline = time.monotonic() + timeout_s
+        while self.rows(f"{waiting} LIMIT 1"):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.3)
+        return True
+
+    # --- the judge
+
+    def history(self, **known: Any) -> History:
+        given = {"accepted": self.records.accepted, "answers": self.records.answers, "broken": self.records.broken}
+        home = self.stack.home.path
+        return History(self.database_url, home / "storage", [home], **given | known)
+
+    def violations(self, within_s: float = 15.0, **known: Any) -> list[Violation]:
+        """What is wrong, and stays wrong when what is on its way has arrived."""
+        deadline = time.monotonic() + within_s
+        while (found := self.history(**known).violations()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found
+
+    def check_history(self, **known: Any) -> None:
+        self.tidy()
+        found = self.violations(**known)
+        assert not found, "\n".join(map(str, found)) + "\n" + self.story()
+
+    def tidy(self) -> None:
+        """What housekeeping does every hour."""
+        self.manage("tidy")
+
+    def manage(self, *arguments: str) -> None:
+        command = [sys.executable, "manage.py", *arguments]
+        subprocess.run(command, cwd=ROOT, env=self.stack.environment, check=True, capture_output=True, timeout=60)
+
+    def story(self, size: int = 2500) -> str:
+        logs = sorted(self.stack.home.path.glob("log/*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-size:]}" for log in logs)

@@ -1,0 +1,79 @@
+"""TRUST fault 15: the wall clock of a whole stack, PostgreSQL's included, jumps an hour forth and back."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.plant import Plant
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
+
+HOUR_S = 3600
+LEASE_S = 8
+SOURCE = Path(__file__).with_name("clock.c")
+
+
+class Clock:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.moved = 0
+        self.move(0)
+
+    def move(self, by_s: int) -> None:
+        self.moved += by_s
+        with self.path.open("r+b" if self.path.exists() else "wb") as file:
+            file.write(self.moved.to_bytes(8, "little", signed=True))
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    return Clock(tmp_path / "clock")
+
+
+@pytest.fixture
+def plant(tmp_path: Path, clock: Clock) -> Iterator[Plant]:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("there is no C compiler to move the clock with")
+    library = tmp_path / "clock.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"], check=True)
+    plant = Plant(tmp_path, LD_PRELOAD=str(library), AIFS_CLOCK_FILE=str(clock.path), AIFS_LEASE_S=str(LEASE_S))
+    plant.up()
+    yield plant
+    plant.down()
+
+
+def database_now(plant: Plant) -> float:
+    return float(plant.rows("SELECT extract(epoch FROM now()) AS now")[0]["now"])
+
+
+def attempts(plant: Plant, job: Any) -> list[dict[str, Any]]:
+    return plant.rows("SELECT number, state FROM gpucloud_attempt WHERE job_id = %s ORDER BY number", job.id)
+
+
+def test_an_hour_forth_and_back(plant: Plant, clock: Clock) -> None:
+    """What runs goes on as the same attempt, what waits starts once, the node stays, and new work starts at once."""
+    long = plant.start("gpucloud.check", {"steps": 900, "seconds_per_step": 0.1, "checkpoint_every": 50})
+    plant.until(lambda: long.refresh()["progress"].get("done"), what="the first step")
+    for jump in (HOUR_S, -HOUR_S, -HOUR_S, HOUR_S):
+        before = database_now(plant)
+        clock.move(jump)
+        assert abs(database_now(plant) - before - jump) < 30, "PostgreSQL's clock has jumped"
+        began = time.monotonic()
+        short = plant.start("gpucloud.check", {"steps": 3})
+        short.wait(timeout_s=LEASE_S + 8)
+        assert [row["number"] for row in attempts(plant, short)] == [1]
+        while time.monotonic() - began < LEASE_S + 2:  # a mass expiry would come with the next lease
+            assert attempts(plant, long) == [{"number": 1, "state": "running"}], (jump, plant.story())
+            assert plant.rows("SELECT state FROM gpucloud_node") == [{"state": "ready"}]
+            time.sleep(0.5)
+    long.cancel()
+    plant.until(lambda: long.refresh().ended, 30, "the end")
+    assert attempts(plant, long) == [{"number": 1, "state": "cancelled"}]
+    found = [violation for violation in plant.violations() if violation.rule != "attempts_in_order"]
+    assert not found, found

@@ -1,0 +1,93 @@
+"""TRUST fault 8: PostgreSQL gives no more connections. Who cannot be served is told when to come back; nobody waits
+for ever, and everything is well again with the end of the rush."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from aifs.embedded.ports import free_port
+from aifs.embedded.postgres import Postgres
+from tests.faults.plant import Plant
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
+
+CONNECTIONS, CLIENTS = 20, 200
+RESERVED = 3
+"""For superusers, which is what the stack's own role is here: they count for everybody."""
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Iterator[Plant]:
+    server = Postgres(tmp_path / "postgres", free_port(), "a-password-of-its-own",
+                      settings={"max_connections": str(CONNECTIONS), "fsync": "off"})  # fmt: skip
+    server.start()
+    plant = Plant(tmp_path, DATABASE_URL=server.url)
+    plant.up()
+    yield plant
+    plant.down()
+    server.stop()
+
+
+async def rush(plant: Plant, path: str, times: int) -> list[httpx.Response]:
+    """Every client asks so many times, all of them at once."""
+    headers = {"Authorization": f"Bearer {plant.key}"}
+    limits = httpx.Limits(max_connections=CLIENTS)
+    async with httpx.AsyncClient(base_url=plant.stack.access["url"], headers=headers, limits=limits, timeout=60,
+                                 trust_env=False) as client:  # fmt: skip
+        return await asyncio.gather(*[client.get(path) for _ in range(CLIENTS * times)])
+
+
+def hold_all(url: str) -> list[Any]:
+    """Take every connection that is left, as a careless report would."""
+    held = []
+    try:
+        while True:
+            held.append(psycopg.connect(url, connect_timeout=3))
+    except psycopg.OperationalError:
+        return held
+
+
+def test_two_hundred_clients_for_twenty_connections(plant: Plant) -> None:
+    began = time.monotonic()
+    answers = asyncio.run(rush(plant, "/api/v1/jobs/", 1))
+    assert time.monotonic() - began < 60, "somebody waited for ever"
+    check(answers)
+    assert Counter(answer.status_code for answer in answers)[200] >= CONNECTIONS - RESERVED
+    well_again(plant)
+
+
+def test_no_connection_is_left_at_all(plant: Plant) -> None:
+    run = plant.start("gpucloud.check", {"steps": 150, "seconds_per_step": 0.1})
+    plant.until(lambda: run.refresh().state == "running", what="the run")
+    held = hold_all(plant.database_url)
+    assert held
+    try:
+        check(asyncio.run(rush(plant, "/api/v1/jobs/", 1)))
+        assert httpx.get(f"{plant.gateway_url}/v2/health/ready", trust_env=False).status_code == 200
+    finally:
+        for connection in held:
+            connection.close()
+    well_again(plant)
+    assert len(run.wait(timeout_s=60)["attempts"]) == 1
+    plant.check_history()
+
+
+def check(answers: list[httpx.Response]) -> None:
+    assert {answer.status_code for answer in answers} <= {200, 503}, Counter(answer.status_code for answer in answers)
+    for answer in answers:
+        if answer.status_code == 503:
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.json()["code"] == "unavailable"
+
+
+def well_again(plant: Plant) -> None:
+    """Within seconds of the end every request is answered, and a job goes through."""
+    plant.until(lambda: all(answer.status_code == 200 for answer in asyncio.run(rush(plant, "/health/ready", 1))), 15)
+    plant.start("gpucloud.check", {"steps": 1}).wait(timeout_s=20)
