@@ -1,0 +1,216 @@
+"""The faults that the nemesis applies. Each is a function of the plant and of a number that chooses the victim; it does
+its harm, undoes what would not heal by itself, and returns what it did, for the log."""
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery import Celery
+
+from tests.faults import run_processes
+from tests.faults.plant import Plant
+
+Fault = Callable[[Plant, float], dict[str, Any]]
+FAULTS: dict[str, Fault] = {}
+FROZEN_S, LONG_FROZEN_S, FULL_S, STORM_S = 5.0, 20.0, 6.0, 4.0
+
+
+def fault(function: Fault) -> Fault:
+    FAULTS[function.__name__] = function
+    return function
+
+
+def _killer(part: str, number: signal.Signals = signal.SIGKILL) -> None:
+    def kill(plant: Plant, choice: float) -> dict[str, Any]:
+        victim = plant.stack.processes().get(part)
+        if victim is None:
+            return {"nobody": part}
+        victim.send(number)
+        return {"pid": victim.pid, "signal": number.name}
+
+    kill.__name__ = f"kill_{part}"
+    fault(kill)
+
+
+for _part in ("web", "gateway", "scheduler", "control", "agent", "redis", "guardian", "supervisor"):
+    _killer(_part)
+_killer("postgres", signal.SIGQUIT)  # as pg_ctl stop -m immediate
+
+
+# --- runs
+
+
+def _runs(plant: Plant) -> dict[str, list[int]]:
+    """Run directory → its processes, supervisor first."""
+    found: dict[str, list[int]] = {}
+    for pid, run in sorted(run_processes.of_homes([plant.stack.home.path]).items()):
+        found.setdefault(run, []).append(pid)
+    for pids in found.values():
+        pids.sort(key=lambda pid: "workers.supervise" not in run_processes.command(pid))
+    return found
+
+
+def _chosen(plant: Plant, choice: float) -> tuple[str, list[int]]:
+    runs = sorted(_runs(plant).items())
+    return runs[int(choice * len(runs))] if runs else ("", [])
+
+
+def _send(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@fault
+def kill_children(plant: Plant, choice: float) -> dict[str, Any]:
+    """The training child, or a serving instance, with all that it started; its supervisor stays."""
+    run, pids = _chosen(plant, choice)
+    _send(pids[1:], signal.SIGKILL)
+    return {"run": run, "pids": pids[1:]}
+
+
+@fault
+def kill_run_supervisor(plant: Plant, choice: float) -> dict[str, Any]:
+    run, pids = _chosen(plant, choice)
+    _send(pids[:1], signal.SIGKILL)
+    return {"run": run, "pids": pids[:1]}
+
+
+@fault
+def kill_whole_node(plant: Plant, choice: float) -> dict[str, Any]:
+    """Agent, supervisors and children together, as when the power goes."""
+    agent = plant.stack.processes().get("agent")
+    pids = [pid for run in _runs(plant).values() for pid in run]
+    if agent:
+        agent.send(signal.SIGKILL)
+    _send(pids, signal.SIGKILL)
+    return {"pids": pids}
+
+
+@fault
+def freeze_children(plant: Plant, choice: float) -> dict[str, Any]:
+    run, pids = _chosen(plant, choice)
+    _send(pids[1:], signal.SIGSTOP)
+    time.sleep(FROZEN_S)
+    _send(pids[1:], signal.SIGCONT)
+    return {"run": run, "pids": pids[1:], "seconds": FROZEN_S}
+
+
+def _frozen_agent(plant: Plant, seconds: float) -> dict[str, Any]:
+    agent = plant.stack.processes().get("agent")
+    if agent is None:
+        return {"nobody": "agent"}
+    agent.send(signal.SIGSTOP)
+    time.sleep(seconds)
+    agent.send(signal.SIGCONT)
+    return {"pid": agent.pid, "seconds": seconds}
+
+
+@fault
+def freeze_agent(plant: Plant, choice: float) -> dict[str, Any]:
+    """For less than a lease: nothing may be lost."""
+    return _frozen_agent(plant, FROZEN_S)
+
+
+@fault
+def freeze_agent_for_long(plant: Plant, choice: float) -> dict[str, Any]:
+    """Its runs are taken from it, and it must not touch them when it wakes."""
+    return _frozen_agent(plant, LONG_FROZEN_S)
+
+
+# --- Redis
+
+
+def _redis_url(plant: Plant) -> str:
+    lines = plant.stack.home.stack_env.read_text().splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("REDIS_URL="))
+
+
+@contextlib.contextmanager
+def _redis(plant: Plant) -> Iterator[Any]:
+    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(_redis_url(plant), socket_timeout=2) as client:
+        yield client
+
+
+@fault
+def forget_everything(plant: Plant, choice: float) -> dict[str, Any]:
+    with _redis(plant) as client:
+        client.flushall()
+    return {}
+
+
+@fault
+def storm_of_resets(plant: Plant, choice: float) -> dict[str, Any]:
+    cut, until = 0, time.monotonic() + STORM_S
+    while time.monotonic() < until:
+        with _redis(plant) as client:
+            for kind in ("normal", "pubsub"):
+                cut += int(client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"))
+        time.sleep(0.1)
+    return {"cut": cut}
+
+
+@fault
+def redeliver_messages(plant: Plant, choice: float) -> dict[str, Any]:
+    """Bells of the newest attempts ring again, whether they have ended or not."""
+    rows = plant.rows("SELECT id FROM gpucloud_attempt ORDER BY created_at DESC LIMIT 8")
+    node = plant.rows("SELECT name FROM gpucloud_node LIMIT 1")[0]["name"]
+    bell = Celery("bell", broker=_redis_url(plant))
+    bell.conf.update(task_ignore_result=True, broker_transport_options={"socket_timeout": 2})
+    for row in rows * 2:
+        for task, queue in (("attempt_changed", f"node.{node}"), ("finish_attempt", "control")):
+            bell.send_task(f"gpucloud.{task}", args=[str(row["id"])], queue=queue, retry=False)
+    return {"attempts": len(rows)}
+
+
+# --- the rest
+
+
+@fault
+def cut_database_sessions(plant: Plant, choice: float) -> dict[str, Any]:
+    cut = plant.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                     " AND backend_type = 'client backend'")  # fmt: skip
+    return {"cut": len(cut)}
+
+
+@fault
+def planned_restart(plant: Plant, choice: float) -> dict[str, Any]:
+    done = plant.stack.command("restart")
+    return {"status": done.returncode, "said": (done.stdout + done.stderr)[-300:]}
+
+
+@fault
+def fill_disk(plant: Plant, choice: float) -> dict[str, Any]:
+    """Only where the runs lie on a small disk of their own."""
+    runs = plant.stack.home.path / "runs"
+    if not os.path.ismount(runs):
+        return {"skipped": "the runs have no disk of their own"}
+    ballast = runs / ".ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 20))
+    time.sleep(FULL_S)
+    size = ballast.stat().st_size
+    ballast.unlink()
+    return {"mib": size >> 20, "seconds": FULL_S}
+
+
+def wake_all(plant: Plant) -> None:
+    """Whatever is still frozen goes on."""
+    parts = [process.pid for process in plant.stack.processes().values()]
+    _send(parts + [pid for run in _runs(plant).values() for pid in run], signal.SIGCONT)
+
+
+def as_line(**fields: Any) -> str:
+    return json.dumps(fields, default=str)
+
+
+def append(path: Path, **fields: Any) -> None:
+    with path.open("a") as file:
+        file.write(as_line(**fields) + "\n")
