@@ -90,12 +90,19 @@ AIFS_GATEWAY_PORT = env.number("AIFS_GATEWAY_PORT", 8001)
 AIFS_GRPC_PORT = env.number("AIFS_GRPC_PORT", 8002)
 AIFS_URL = env.text("AIFS_URL", f"http://127.0.0.1:{AIFS_PORT}")
 AIFS_GATEWAY_URL = env.text("AIFS_GATEWAY_URL", f"http://127.0.0.1:{AIFS_GATEWAY_PORT}")
+AIFS_HOST = env.text("AIFS_HOST", "127.0.0.1")
 AIFS_GATEWAY_HOST = env.text("AIFS_GATEWAY_HOST", "127.0.0.1")
+AIFS_INTERNAL_URL = env.text("AIFS_INTERNAL_URL") or AIFS_URL
+AIFS_GATEWAY_INTERNAL_URL = env.text("AIFS_GATEWAY_INTERNAL_URL")
+"""How the gateway reaches the web process and the other way round, where the users' addresses lead through a proxy.
+Empty: by the users' address."""
 
 # --- jobs (DESIGN: how one piece of work flows); seconds
 
 AIFS_NODE_NAME = env.text("AIFS_NODE_NAME")
 AIFS_NODE_POOL = env.text("AIFS_NODE_POOL", "default")
+AIFS_NODE_HOST = env.text("AIFS_NODE_HOST", "127.0.0.1")
+"""Serving instances of this node listen there: an address that the gateway reaches."""
 AIFS_CPU_OVERCOMMIT = env.decimal("AIFS_CPU_OVERCOMMIT", 2.0)
 """Cores promised per real core, so that a small machine can serve a model while it trains another."""
 AIFS_HEARTBEAT_S = env.decimal("AIFS_HEARTBEAT_S", 2.0)

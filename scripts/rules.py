@@ -57,10 +57,15 @@ def migration_names() -> list[str]:
 
 def settings_documented() -> list[str]:
     """Every variable that is read stands in .env.example, and nothing else does."""
-    read = settings_read() | OUTSIDE_SETTINGS
+    read = settings_read() | OUTSIDE_SETTINGS | compose_variables()
     listed = set(re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     missing = [f"{variable} is read but not in .env.example" for variable in sorted(read - listed)]
     return missing + [f"{variable} is in .env.example but nobody reads it" for variable in sorted(listed - read)]
+
+
+def compose_variables() -> set[str]:
+    """What docker-compose.yml takes from the environment; it reads .env by itself."""
+    return set(re.findall(r"(?<!\$)\$\{([A-Z][A-Z0-9_]+)", (ROOT / "docker-compose.yml").read_text()))
 
 
 def settings_read() -> set[str]:

@@ -1,7 +1,10 @@
 """The same code against a PostgreSQL, a Redis and a storage that are not ours: told by the environment alone."""
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -11,6 +14,7 @@ import redis
 
 from aifs.database import Unusable, check_server
 from aifs.embedded.ports import free_port
+from tests.servers import ROOT
 from tests.stack.foreign import command, foreign_postgres, foreign_redis
 from tests.stack.stacks import Stack
 
@@ -71,6 +75,40 @@ def test_the_foreign_bell_is_the_one_that_rings(stack: Stack) -> None:
         listeners = {entry["db"] for entry in client.client_list() if entry["cmd"] in {"brpop", "subscribe"}}
         assert "3" in listeners
         assert client.exists("_kombu.binding.control")
+
+
+def test_an_agent_elsewhere_takes_work(stack: Stack, tmp_path: Path) -> None:
+    """Another machine is a name, an address and the same environment; its run directories are its own."""
+    key = next(line for line in stack.home.stack_env.read_text().splitlines() if line.startswith("SECRET_KEY="))
+    own = {"AIFS_HOME": str(tmp_path), "AIFS_NODE_NAME": "second", "AIFS_NODE_HOST": "127.0.0.2"}
+    environment = stack.environment | own | {"SECRET_KEY": key.partition("=")[2]}
+    agent = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "agent"], env=environment, cwd="/")
+    try:
+        with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as session:
+            wait_for(lambda: session.execute("SELECT 1 FROM gpucloud_node WHERE name = 'second'").fetchone())
+            first = session.execute(
+                "UPDATE gpucloud_node SET state = 'cordoned' WHERE name <> 'second' RETURNING name"
+            ).fetchall()
+            done = command(stack.access, "job", "start", "gpucloud.check", "--param", "steps=5", "--wait", "--json")
+            assert done.returncode == 0, done.stderr
+            ran = session.execute(
+                "SELECT node.name, run_dir FROM gpucloud_attempt attempt "
+                "JOIN gpucloud_node node ON node.id = node_id WHERE job_id = %s",
+                [json.loads(done.stdout.splitlines()[-1])["job"]],
+            ).fetchall()
+            session.execute("UPDATE gpucloud_node SET state = 'ready' WHERE name = %s", first[0])
+    finally:
+        agent.terminate()
+        agent.wait(60)
+    assert [name for name, _place in ran] == ["second"]
+    assert ran[0][1].startswith(str(tmp_path))
+
+
+def wait_for(true: Callable[[], object], timeout_s: float = 30.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.2)
 
 
 def test_down_leaves_the_foreign_servers_alone_and_up_finds_everything(stack: Stack) -> None:

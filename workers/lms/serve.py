@@ -131,7 +131,7 @@ async def _serve(params: Params, io: RunIO) -> dict[str, Any]:
     await web.SockSite(runner, listening).start()
     port = listening.getsockname()[1]
     io.ready(
-        url=f"http://127.0.0.1:{port}",
+        url=f"http://{_host()}:{port}",
         runtime=instance.runtime,
         model=instance.name,
         context_length=instance.context,
@@ -222,10 +222,15 @@ def _key(io: RunIO) -> str:
     return key
 
 
+def _host() -> str:
+    """The node's address for the gateway; loopback when the run was started by hand."""
+    return os.environ.get("AIFS_NODE_HOST") or "127.0.0.1"
+
+
 def _socket() -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind((_host(), 0))
     except OSError as error:
         raise Unavailable(_("No port could be opened: %(error)s"), error=str(error)) from error
     return listening

@@ -41,6 +41,7 @@ def child_environment(spec: Spec, directory: Path) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
+        "AIFS_NODE_HOST": settings.AIFS_NODE_HOST,
         MARK: str(directory),
         **device_environment(spec.accelerators),
     }

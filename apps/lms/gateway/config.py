@@ -34,7 +34,7 @@ def from_settings() -> Config:
         host=settings.AIFS_GATEWAY_HOST,
         port=settings.AIFS_GATEWAY_PORT,
         database_url=settings.DATABASE_URL,
-        web_url=settings.AIFS_URL.rstrip("/"),
+        web_url=settings.AIFS_INTERNAL_URL.rstrip("/"),
         secret_key=settings.SECRET_KEY,
         spool=settings.AIFS_HOME / "gateway" / f"usage-{settings.AIFS_GATEWAY_PORT}",
         private_hosts=frozenset(settings.AIFS_PRIVATE_HOSTS),

@@ -54,7 +54,7 @@ async def ask_stream(project: Project, body: dict[str, Any]) -> AsyncIterator[As
 def _options(project: Project) -> dict[str, Any]:
     token = internal.sign(settings.SECRET_KEY, str(project.pk))
     return {
-        "base_url": settings.AIFS_GATEWAY_URL,
+        "base_url": settings.AIFS_GATEWAY_INTERNAL_URL or settings.AIFS_GATEWAY_URL,
         "headers": {internal.HEADER: token},
         "timeout": httpx.Timeout(ANSWER_S, connect=CONNECT_S),
         "trust_env": False,
