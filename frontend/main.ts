@@ -14,6 +14,7 @@ window.htmx = htmx;
 /** Islands by the element that stands for them. */
 const islands: Record<string, () => Promise<unknown>> = {
   "jobs-pill": () => import("./islands/jobs-pill"),
+  "notification-bell": () => import("./islands/notification-bell"),
   "live-job": () => import("./islands/live-job"),
   "metric-chart": () => import("./islands/metric-chart"),
   "lineage-graph": () => import("./islands/lineage-graph"),

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from apps.core import selectors, serializers, services
 from apps.core.lineage import lineage
 from apps.core.models import ApiKey, Artefact, AuditEvent, Membership, Project
+from apps.core.notices_api import NotificationsViewSet, WebhooksViewSet
 from apps.core.rest import ProjectViewSet, ReadOnlyProjectViewSet
 from apps.core.rest.filters import refuse_unknown
 from apps.core.uploads_api import UploadViewSet
@@ -166,3 +167,5 @@ def register(router: SimpleRouter) -> None:
     router.register("audit-events", AuditEventsViewSet, "audit-event")
     router.register("artefacts", ArtefactsViewSet, "artefact")
     router.register("uploads", UploadViewSet, "upload")
+    router.register("notifications", NotificationsViewSet, "notification")
+    router.register("webhooks", WebhooksViewSet, "webhook")

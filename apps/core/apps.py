@@ -2,6 +2,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 
 class CoreConfig(AppConfig):
@@ -15,6 +16,7 @@ class CoreConfig(AppConfig):
             commands,
             dashboard,
             navigation,
+            notices,
             selectors,
         )
 
@@ -25,6 +27,12 @@ class CoreConfig(AppConfig):
             "attention", template="core/_card_attention.html", context=dashboard.concerns, order=20
         )
         navigation.register_search("artefacts", selectors.search_artefacts)
+        notices.register(
+            "invitation.accepted",
+            label=_("Somebody accepts your invitation"),
+            text=gettext_noop("%(person)s has joined %(place)s."),
+            icon="users",
+        )
         navigation.register(
             area="lineage", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
         )
@@ -35,5 +43,5 @@ class CoreConfig(AppConfig):
             icon="settings",
             order=30,
             tool=True,
-            also=("core:settings_members", "core:settings_project", "core:audit_list"),
+            also=("core:settings_members", "core:settings_project", "core:settings_webhooks", "core:audit_list"),
         )

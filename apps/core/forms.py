@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.core import notices
 from apps.core.access import RIGHTS
 from apps.core.models import Role
 
@@ -68,6 +69,24 @@ class ApiKeyForm(forms.Form):
     def expires_at(self) -> Any:
         days = self.cleaned_data["days"]
         return timezone.now() + timedelta(days=days) if days else None
+
+
+class HeardEventsForm(forms.Form):
+    """What somebody wants to be told of."""
+
+    events = forms.MultipleChoiceField(
+        label=_("Tell me when"), choices=notices.choices, widget=forms.CheckboxSelectMultiple, required=False
+    )
+
+
+class WebhookForm(forms.Form):
+    url = forms.URLField(
+        label=_("Address"), max_length=500, assume_scheme="https", help_text=_("Must be reachable from here.")
+    )
+    events = forms.MultipleChoiceField(
+        label=_("Events"), choices=notices.choices, widget=forms.CheckboxSelectMultiple
+    )
+    enabled = forms.BooleanField(label=_("Send messages"), required=False)
 
 
 class InvitationForm(forms.Form):

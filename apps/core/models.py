@@ -151,6 +151,78 @@ class SavedView(models.Model):
         return self.name
 
 
+class Notification(models.Model):
+    """Something happened that concerns a person. `data` fills the places of the event's text, which each reader sees in
+    their language; `url` is the path of the page it is about."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, models.CASCADE, related_name="notifications")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    event = models.CharField(max_length=60)
+    data = models.JSONField(default=dict)
+    url = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-id"], name="notification_user"),
+            models.Index(fields=["user"], name="notification_unread", condition=models.Q(read_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.event
+
+
+class MutedEvent(models.Model):
+    """A person does not want to hear of this event."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="muted_events")
+    event = models.CharField(max_length=60)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "event"], name="muted_event_once")]
+
+
+class Webhook(models.Model):
+    """An address outside that is told of a project's events. `secret` is sealed; it signs every message."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="webhooks")
+    url = models.URLField(max_length=500)
+    secret = models.TextField()
+    events = models.JSONField(default=list)
+    enabled = models.BooleanField(default=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class WebhookDelivery(models.Model):
+    """One message to a webhook, written in the transaction of the event and sent after its commit, again and again
+    until it arrives or is given up. `status` is the receiver's last answer (0: none), `answer` its beginning or what
+    went wrong."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=60)
+    body = models.TextField()
+    attempts = models.IntegerField(default=0)
+    status = models.IntegerField(default=0)
+    answer = models.TextField(blank=True)
+    next_at = models.DateTimeField(null=True)
+    """When it is sent next; null once it has arrived or is given up."""
+    delivered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["next_at"], name="delivery_due", condition=models.Q(next_at__isnull=False))
+        ]
+
+
 class AuditEvent(models.Model):
     """Who did what. Written in the transaction of the deed; never changed."""
 

@@ -16,9 +16,12 @@ from apps.core.models import (
     AuditEvent,
     Invitation,
     Membership,
+    Notification,
     Project,
     SavedView,
     Upload,
+    Webhook,
+    WebhookDelivery,
 )
 
 
@@ -84,6 +87,47 @@ def list_usable_keys() -> list[dict[str, Any]]:
             rights = sorted(ROLE_RIGHTS[role] & set(key.rights))
             usable.append({"key": key, "rights": rights})
     return usable
+
+
+# --- what people and webhooks are told
+
+
+def list_notifications(actor: Actor) -> QuerySet[Notification]:
+    """The actor's own, newest first, of projects that may still be seen."""
+    rows = Notification.objects.filter(user=actor.user, project__in=actor.projects())
+    return rows.select_related("project").order_by("-id")
+
+
+def get_notification(actor: Actor, id: uuid.UUID) -> Notification:
+    """Raises NotFound unless it is the actor's own."""
+    row = list_notifications(actor).filter(pk=id).first()
+    if row is None:
+        raise NotFound(_("There is no such notification."))
+    return row
+
+
+def count_unread(actor: Actor) -> int:
+    return list_notifications(actor).filter(read_at__isnull=True).count()
+
+
+def muted_events(actor: Actor) -> set[str]:
+    return set(actor.user.muted_events.values_list("event", flat=True))
+
+
+def list_webhooks(project: Project) -> QuerySet[Webhook]:
+    return project.webhooks.select_related("project", "created_by").order_by("id")
+
+
+def get_webhook(project: Project, id: uuid.UUID) -> Webhook:
+    hook = list_webhooks(project).filter(pk=id).first()
+    if hook is None:
+        raise NotFound(_("There is no such webhook."))
+    return hook
+
+
+def list_deliveries(hook: Webhook, limit: int = 50) -> list[WebhookDelivery]:
+    """The newest messages of a webhook."""
+    return list(hook.deliveries.order_by("-id")[:limit])
 
 
 # --- saved views

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from apps.core.services import housekeeping
+from apps.core.services import housekeeping, webhooks
 
 log = logging.getLogger(__name__)
 
@@ -13,3 +13,9 @@ log = logging.getLogger(__name__)
 def tidy() -> None:
     """Once an hour, by beat."""
     log.info("tidied: %s", housekeeping.tidy())
+
+
+@shared_task(name="core.deliver_webhooks")
+def deliver_webhooks() -> None:
+    """When something happened, and every half minute, by beat, for what is to be sent again."""
+    webhooks.deliver_webhooks()

@@ -2,12 +2,28 @@
 
 from django.urls import path
 
-from apps.core.views import dashboard, home, lineage, params, people, saved_views, settings
+from apps.core.views import (
+    dashboard,
+    home,
+    lineage,
+    notifications,
+    params,
+    people,
+    saved_views,
+    settings,
+    webhooks,
+)
 
 app_name = "core"
 urlpatterns = [
     path("projects/new/", settings.project_create, name="project_create"),
     path("account/profile/", people.settings_profile, name="settings_profile"),
+    path("notifications/", notifications.notification_list, name="notification_list"),
+    path("notifications/unread/", notifications.notification_unread, name="notification_unread"),
+    path("notifications/read/", notifications.notification_read_all, name="notification_read_all"),
+    path("notifications/settings/", notifications.notification_settings, name="notification_settings"),
+    path("notifications/<uuid:notification>/open/", notifications.notification_open, name="notification_open"),
+    path("notifications/<uuid:notification>/read/", notifications.notification_read, name="notification_read"),
     path("invitations/<str:token>/", people.invitation_open, name="invitation_open"),
     path("p/<slug:project>/", dashboard.dashboard, name="dashboard"),
     path("p/<slug:project>/search/", home.search, name="search"),
@@ -29,6 +45,9 @@ urlpatterns = [
         settings.invitation_withdraw,
         name="invitation_withdraw",
     ),
+    path("p/<slug:project>/settings/webhooks/", webhooks.settings_webhooks, name="settings_webhooks"),
+    path("p/<slug:project>/settings/webhooks/<uuid:webhook>/", webhooks.webhook_detail, name="webhook_detail"),
+    path("p/<slug:project>/settings/webhooks/<uuid:webhook>/delete/", webhooks.webhook_delete, name="webhook_delete"),
     path("p/<slug:project>/audit/", settings.audit_list, name="audit_list"),
     path("p/<slug:project>/lineage/", lineage.artefact_list, name="artefact_list"),
     path("p/<slug:project>/lineage/<slug:type>/<uuid:id>/", lineage.lineage_detail, name="lineage_detail"),

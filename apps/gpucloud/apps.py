@@ -9,12 +9,15 @@ class GpucloudConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import artefact_types, commands, lineage, navigation
         from apps.core import dashboard as core_dashboard
-        from apps.gpucloud import dashboard
+        from apps.core import notices as core_notices
+        from apps.gpucloud import dashboard, notices
         from apps.gpucloud.handlers import register
         from apps.gpucloud.jobs import GpucloudHandler, describe_jobs, find_jobs, start_commands
         from apps.gpucloud.lineage import JOBS
 
         register(GpucloudHandler())
+        for event in notices.EVENTS:
+            core_notices.register(*event)
         navigation.register(
             area="gpucloud", label=_("GPU Cloud"), url_name="gpucloud:node_list", icon="server", order=80
         )

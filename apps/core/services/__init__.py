@@ -10,6 +10,7 @@ from apps.core.services.members import (
     remove_member,
     withdraw_invitation,
 )
+from apps.core.services.notices import emit, mark_read, set_heard_events
 from apps.core.services.people import set_language, set_profile
 from apps.core.services.projects import create_project, update_project
 from apps.core.services.saved_views import delete_view, save_view, set_default_view
@@ -19,6 +20,7 @@ from apps.core.services.uploads import (
     create_upload_from_file,
     delete_upload,
 )
+from apps.core.services.webhooks import create_webhook, delete_webhook, update_webhook
 
 __all__ = [
     "accept_invitation",
@@ -28,18 +30,24 @@ __all__ = [
     "create_project",
     "create_upload",
     "create_upload_from_file",
+    "create_webhook",
     "delete_upload",
     "delete_view",
+    "delete_webhook",
+    "emit",
     "hash_key",
     "invite_member",
+    "mark_read",
     "record_audit",
     "register_artefact",
     "remove_member",
     "revoke_api_key",
     "save_view",
     "set_default_view",
+    "set_heard_events",
     "set_language",
     "set_profile",
     "update_project",
+    "update_webhook",
     "withdraw_invitation",
 ]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
@@ -15,6 +16,7 @@ from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.core.models import Invitation, Membership, Project, Role, User
 from apps.core.services.audit import record_audit
 from apps.core.services.keys import hash_key
+from apps.core.services.notices import emit
 
 INVITATION_DAYS = 7
 
@@ -74,6 +76,11 @@ def accept_invitation(user: User, token: str) -> Membership:
         project=invitation.project, user=user, defaults={"role": invitation.role}
     )
     record_audit(Actor(user), "member.join", membership, role=membership.role)
+    emit(
+        "invitation.accepted", invitation.project, to=[invitation.invited_by], by=user,
+        url=reverse("core:settings_members", args=[invitation.project.slug]),
+        person=str(user), place=invitation.project.name,
+    )  # fmt: skip
     return membership
 
 

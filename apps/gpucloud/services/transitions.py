@@ -7,10 +7,12 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import NotFound
+from apps.core.services import emit
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, AttemptState, Job, JobEvent, JobState, Lease
 from apps.gpucloud.services.wakeups import wake_pages, wake_scheduler
@@ -73,6 +75,11 @@ def end_job(job: Job, state: JobState, why: Reason | None = None, **fields: Any)
     change_state(job, state, why, ended_at=timezone.now(), not_before=None, **fields)
     with contextlib.suppress(NotFound):  # the app of this kind may be gone; its old jobs can still end
         handler_for(job.kind).on_end(job)
+    if state != JobState.CANCELLED and not job.service:
+        emit(
+            f"job.{state}", job.project, to=[job.created_by], job=str(job), kind=job.kind, id=str(job.pk),
+            url=reverse("gpucloud:job_detail", args=[job.project.slug, job.pk]),
+        )  # fmt: skip
     wake_scheduler()
 
 

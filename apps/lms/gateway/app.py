@@ -12,9 +12,8 @@ from urllib.parse import quote
 
 import aiohttp
 
-from apps.core import internal
+from apps.core import internal, outgoing
 from apps.core.ids import uuid7
-from apps.lms.gateway import outside
 from apps.lms.gateway.config import Config
 from apps.lms.gateway.errors import Refusal, unauthorised, unknown_model
 from apps.lms.gateway.metrics import Metrics
@@ -79,7 +78,7 @@ class Gateway:
         )
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
         self.pool = Pool(self._session, self.config.secret_key)
-        self._outside = outside.session(self.config.private_hosts, timeout)
+        self._outside = outgoing.session(self.config.private_hosts, timeout)
         self.proxy = Proxy(self._session, self._outside, self.pool, self.config)
         self.spool.start()
         await self.feed.ask_for_news()
