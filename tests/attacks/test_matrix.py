@@ -32,9 +32,8 @@ OPEN = {"schema"}
 """API routes that everybody may read."""
 SELF_SERVICE = {"api-key-list": "post", "api-key-detail": "delete", "member-detail": "delete", "project-list": "post"}
 """What every member may do for himself: make and revoke his own key, leave, start a project of his own."""
-OWN = {"upload-detail": {403}} | dict.fromkeys(
-    ("api-key-detail", "api-key-rotate", "core:api_key_revoke", "core:api_key_rotate"), {404}
-)
+KEYS = ("api-key-detail", "api-key-rotate", "core:api_key_revoke", "core:api_key_rotate")
+OWN = {"upload-detail": {403}} | {name: {404} for name in KEYS}
 """What somebody who is not the owner of the project is told about a thing of the owner."""
 VALIDATES_FIRST = {"upload-list", "upload-detail", "prompt-version-list", "job-publish"}
 """Says what is wrong with a request before it looks at who sends it."""
