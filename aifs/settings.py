@@ -155,6 +155,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "apps.core",
     "apps.gpucloud",
     "apps.datasets",
@@ -181,6 +182,7 @@ MIDDLEWARE = [
     "apps.core.middleware.ErrorMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "apps.core.middleware.ActorMiddleware",
+    "apps.core.middleware.LastSeenMiddleware",
 ]
 ROOT_URLCONF = "aifs.urls"
 ASGI_APPLICATION = "aifs.asgi.application"
@@ -220,7 +222,24 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "apps.core.accounts.InvitationOnlyAdapter"
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+ACCOUNT_RATE_LIMITS = {"login_failed": "20/m/ip,5/5m/key", "login_failed_account": "50/h/key"}
+"""Wrong passwords and codes: from one address, for one account from one address, for one account from anywhere."""
+MFA_ADAPTER = "apps.core.accounts.SealedCodes"
+MFA_TOTP_ISSUER = "AIFS"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+EMAIL_URL = urlsplit(env.text("EMAIL_URL"))
+"""smtp:// changes to TLS by STARTTLS, smtps:// speaks it from the first byte. Without a mail server nothing is sent: a
+message printed into the log would put the links of password resets there."""
+if EMAIL_URL.scheme not in {"", "smtp", "smtps"}:
+    raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:587 or smtps://…")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_URL.scheme else 'dummy'}.EmailBackend"
+EMAIL_HOST = EMAIL_URL.hostname or ""
+EMAIL_USE_SSL = EMAIL_URL.scheme == "smtps"
+EMAIL_USE_TLS = EMAIL_URL.scheme == "smtp" and EMAIL_URL.query != "tls=off"
+EMAIL_PORT = EMAIL_URL.port or (465 if EMAIL_USE_SSL else 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(EMAIL_URL.username or ""), unquote(EMAIL_URL.password or "")
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "aifs@localhost")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("简体中文"))]

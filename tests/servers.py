@@ -98,8 +98,10 @@ def _sweep(url: str) -> None:
 
 
 def schema_mark() -> str:
-    """Changes whenever a model or a migration does, so that a stale template is never used."""
-    digest = hashlib.sha256()
+    """Changes whenever a model or a migration does, so that a stale template is never used. Tables of other packages
+    change with their versions, and with which of them are installed."""
+    apps = (ROOT / "aifs/settings.py").read_text().partition("INSTALLED_APPS")[2].partition("]")[0]
+    digest = hashlib.sha256((ROOT / "requirements.txt").read_bytes() + apps.encode())
     for path in sorted(
         [*ROOT.glob("apps/*/models*"), *ROOT.glob("apps/*/models/*.py"), *ROOT.glob("apps/*/migrations/*.py")]
     ):

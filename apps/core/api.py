@@ -1,5 +1,6 @@
 """`/api/v1/`: projects, members, api-keys, audit-events, artefacts, lineage and uploads."""
 
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
@@ -110,6 +112,17 @@ class ApiKeysViewSet(mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
         key, plain = services.create_api_key(
             self.actor, project, wanted["name"], wanted["rights"], wanted.get("expires_at")
         )
+        answer = self.get_serializer(key).data | {"key": plain}
+        return Response(answer, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(request=serializers.RotationSerializer, responses={201: OpenApiTypes.OBJECT})
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """A new secret in place of your key, shown only in this answer; the old one works for `grace_hours` more."""
+        fields = serializers.RotationSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        grace = timedelta(hours=fields.validated_data["grace_hours"])
+        key, plain = services.rotate_api_key(self.actor, self.get_object(), grace)
         answer = self.get_serializer(key).data | {"key": plain}
         return Response(answer, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 

@@ -12,6 +12,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import (  # these need the models, which are ready only now
+            account_audit,
             attention,
             commands,
             dashboard,
@@ -20,6 +21,7 @@ class CoreConfig(AppConfig):
             selectors,
         )
 
+        account_audit.connect()
         import_module("apps.core.schema")  # drf-spectacular finds the key scheme by its class being there
         commands.register("frame", commands.frame_commands)
         dashboard.register_concerns("keys", attention.key_concerns)

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_noop as _
 
-from apps.core.errors import AifsError, InvalidInput, NotAllowed, NotFound, Unavailable, problem
+from apps.core.errors import AifsError, InvalidInput, LimitReached, NotAllowed, NotFound, Unavailable, problem
 from apps.core.ids import uuid7
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -96,6 +96,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return show(request, NotFound(_("There is no such page, or you may not see it.")))
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """allauth's limits of sign-in, reset and sign-up lead here."""
+    return show(request, LimitReached(_("Too many requests. Wait a minute."), code="throttled", retry_after_s=60))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

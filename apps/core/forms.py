@@ -71,6 +71,24 @@ class ApiKeyForm(forms.Form):
         return timezone.now() + timedelta(days=days) if days else None
 
 
+class RotationForm(forms.Form):
+    """A new secret for a key."""
+
+    grace_hours = forms.TypedChoiceField(
+        label=_("The old key works on for"),
+        coerce=int,
+        initial=24,
+        choices=[
+            (0, _("no time: it stops at once")),
+            (1, _("1 hour")),
+            (24, _("1 day")),
+            (72, _("3 days")),
+            (168, _("7 days")),
+        ],
+        help_text=_("Long enough to give the new key to every program that uses the old one."),
+    )
+
+
 class HeardEventsForm(forms.Form):
     """What somebody wants to be told of."""
 

@@ -4,10 +4,11 @@ import logging
 import sys
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.core import signals
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import DataError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
 
@@ -15,6 +16,7 @@ from apps.core import error_pages
 from apps.core.access import actor_of
 from apps.core.errors import AifsError, DiskFull
 from apps.core.ids import uuid7
+from apps.core.services.sessions import note_session
 from workers import disk
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,16 @@ class ActorMiddleware(MiddlewareMixin):
 
     def process_request(self, request: HttpRequest) -> None:
         request.actor = actor_of(request)  # type: ignore[attr-defined]
+
+
+class LastSeenMiddleware(MiddlewareMixin):
+    """Notes once a minute that a session is in use, and from where: people find their own sessions by it."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        session = request.session
+        if session.accessed and session.session_key and SESSION_KEY in session:
+            note_session(session.session_key, request.META.get("REMOTE_ADDR", ""))
+        return response
 
 
 class ErrorMiddleware(MiddlewareMixin):

@@ -103,6 +103,10 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return self.email
 
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
 
 class ApiKey(models.Model):
     """`aifs_<prefix>_<secret>`: only the SHA-256 of the whole is kept. Limited to a project and to rights."""
@@ -118,6 +122,8 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    replaced_by = models.OneToOneField("self", models.SET_NULL, null=True, blank=True, related_name="replaces")
+    """Its successor since a rotation; what is replaced works until `expires_at` and cannot be rotated again."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"

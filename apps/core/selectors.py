@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
@@ -20,6 +21,7 @@ from apps.core.models import (
     Project,
     SavedView,
     Upload,
+    User,
     Webhook,
     WebhookDelivery,
 )
@@ -62,10 +64,29 @@ def list_invitations(project: Project) -> QuerySet[Invitation]:
     return project.invitations.filter(accepted_at__isnull=True).order_by("-created_at")
 
 
+def get_invitation(project: Project, id: uuid.UUID) -> Invitation:
+    invitation = list_invitations(project).filter(pk=id).first()
+    if invitation is None:
+        raise NotFound(_("There is no such invitation."))
+    return invitation
+
+
 def list_api_keys(actor: Actor, project: Project) -> QuerySet[ApiKey]:
     """Owners see every key of the project, others their own."""
-    keys = project.api_keys.select_related("user").order_by("-created_at")
+    keys = project.api_keys.select_related("user", "replaced_by").order_by("-created_at")
     return keys if actor.may("manage", project) else keys.filter(user=actor.user)
+
+
+def get_api_key(actor: Actor, project: Project, id: uuid.UUID) -> ApiKey:
+    key = list_api_keys(actor, project).filter(pk=id).first()
+    if key is None:
+        raise NotFound(_("There is no such key."))
+    return key
+
+
+def list_sessions(user: User) -> list[UserSession]:
+    """Where a person is signed in, used last first. Rows whose session has ended meanwhile are dropped."""
+    return sorted(UserSession.objects.purge_and_list(user), key=lambda row: row.last_seen_at, reverse=True)
 
 
 def list_audit_events(project: Project) -> QuerySet[AuditEvent]:

@@ -1,6 +1,7 @@
 """Shape of core's objects on the wire. Whatever is not listed as writable is ignored when it comes in."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -8,6 +9,7 @@ from rest_framework import serializers
 from apps.core import artefact_types, lineage
 from apps.core.access import RIGHTS
 from apps.core.models import ApiKey, Artefact, AuditEvent, Membership, Project, Role, Upload, User
+from apps.core.services.keys import LONGEST_GRACE
 
 
 class ProjectSerializer(serializers.ModelSerializer):
@@ -50,9 +52,13 @@ class ApiKeySerializer(serializers.ModelSerializer):
         model = ApiKey
         fields: ClassVar = [
             "id", "project", "user", "name", "prefix", "rights",
-            "created_at", "expires_at", "revoked_at", "last_used_at",
+            "created_at", "expires_at", "revoked_at", "last_used_at", "replaced_by",
         ]  # fmt: skip
-        read_only_fields: ClassVar = ["id", "user", "prefix", "created_at", "revoked_at", "last_used_at"]
+        read_only_fields: ClassVar = ["id", "user", "prefix", "created_at", "revoked_at", "last_used_at", "replaced_by"]
+
+
+class RotationSerializer(serializers.Serializer):
+    grace_hours = serializers.FloatField(min_value=0, max_value=LONGEST_GRACE / timedelta(hours=1), default=24)
 
 
 class AuditEventSerializer(serializers.ModelSerializer):

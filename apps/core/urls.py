@@ -18,6 +18,9 @@ app_name = "core"
 urlpatterns = [
     path("projects/new/", settings.project_create, name="project_create"),
     path("account/profile/", people.settings_profile, name="settings_profile"),
+    path("account/sessions/", people.session_list, name="session_list"),
+    path("account/sessions/end-others/", people.session_end_others, name="session_end_others"),
+    path("account/sessions/<int:session>/end/", people.session_end, name="session_end"),
     path("notifications/", notifications.notification_list, name="notification_list"),
     path("notifications/unread/", notifications.notification_unread, name="notification_unread"),
     path("notifications/read/", notifications.notification_read_all, name="notification_read_all"),
@@ -34,6 +37,7 @@ urlpatterns = [
     path("p/<slug:project>/views/<uuid:view>/delete/", saved_views.view_delete, name="view_delete"),
     path("p/<slug:project>/settings/", settings.settings_project, name="settings_project"),
     path("p/<slug:project>/settings/keys/", settings.settings_keys, name="settings_keys"),
+    path("p/<slug:project>/settings/keys/<uuid:key>/rotate/", settings.api_key_rotate, name="api_key_rotate"),
     path("p/<slug:project>/settings/keys/<uuid:key>/revoke/", settings.api_key_revoke, name="api_key_revoke"),
     path("p/<slug:project>/settings/members/", settings.settings_members, name="settings_members"),
     path(
@@ -44,6 +48,11 @@ urlpatterns = [
         "p/<slug:project>/settings/invitations/<uuid:invitation>/withdraw/",
         settings.invitation_withdraw,
         name="invitation_withdraw",
+    ),
+    path(
+        "p/<slug:project>/settings/invitations/<uuid:invitation>/resend/",
+        settings.invitation_resend,
+        name="invitation_resend",
     ),
     path("p/<slug:project>/settings/webhooks/", webhooks.settings_webhooks, name="settings_webhooks"),
     path("p/<slug:project>/settings/webhooks/<uuid:webhook>/", webhooks.webhook_detail, name="webhook_detail"),

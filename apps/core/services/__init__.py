@@ -2,18 +2,20 @@
 
 from apps.core.services.artefacts import register_artefact
 from apps.core.services.audit import record_audit
-from apps.core.services.keys import create_api_key, hash_key, revoke_api_key
+from apps.core.services.keys import create_api_key, hash_key, revoke_api_key, rotate_api_key
 from apps.core.services.members import (
     accept_invitation,
     change_role,
     invite_member,
     remove_member,
+    resend_invitation,
     withdraw_invitation,
 )
 from apps.core.services.notices import emit, mark_read, set_heard_events
 from apps.core.services.people import set_language, set_profile
 from apps.core.services.projects import create_project, update_project
 from apps.core.services.saved_views import delete_view, save_view, set_default_view
+from apps.core.services.sessions import end_all_sessions, end_other_sessions, end_session
 from apps.core.services.uploads import (
     append_to_upload,
     create_upload,
@@ -35,13 +37,18 @@ __all__ = [
     "delete_view",
     "delete_webhook",
     "emit",
+    "end_all_sessions",
+    "end_other_sessions",
+    "end_session",
     "hash_key",
     "invite_member",
     "mark_read",
     "record_audit",
     "register_artefact",
     "remove_member",
+    "resend_invitation",
     "revoke_api_key",
+    "rotate_api_key",
     "save_view",
     "set_default_view",
     "set_heard_events",

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
@@ -30,6 +31,7 @@ def tidy() -> dict[str, int]:
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
         "temporary_files": 0,
     }
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
     if storage().local:
         counts["temporary_files"] = storage().remove_abandoned() + _remove_old(Path(storage().root) / "tmp")
     return counts

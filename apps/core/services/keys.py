@@ -4,7 +4,8 @@ import hashlib
 import secrets
 import string
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,6 +21,8 @@ ALPHABET = string.ascii_lowercase + string.digits
 PREFIX_LENGTH = 8
 SECRET_LENGTH = 40
 """40 of 36 letters: 206 bits."""
+LONGEST_GRACE = timedelta(days=7)
+"""After a rotation the old key works on for at most so long."""
 
 
 def hash_key(plain: str) -> str:
@@ -54,20 +57,49 @@ def create_api_key(
     beyond = [right for right in wanted if not actor.may(right, project)]
     if beyond:
         raise NotAllowed(_("You cannot give rights that you do not have: %(rights)s."), rights=", ".join(beyond))
-    prefix = _letters(PREFIX_LENGTH)
-    plain = f"aifs_{prefix}_{_letters(SECRET_LENGTH)}"
-    key = ApiKey.objects.create(
-        project=project,
-        user=actor.user,
-        name=name.strip(),
-        prefix=prefix,
-        hash=hash_key(plain),
-        rights=wanted,
-        expires_at=expires_at,
-    )
+    key, plain = _mint(project=project, user=actor.user, name=name.strip(), rights=wanted, expires_at=expires_at)
     record_audit(actor, "api_key.create", key, rights=wanted)
     key_changes.announce()
     return key, plain
+
+
+def _mint(**fields: Any) -> tuple[ApiKey, str]:
+    prefix = _letters(PREFIX_LENGTH)
+    plain = f"aifs_{prefix}_{_letters(SECRET_LENGTH)}"
+    return ApiKey.objects.create(prefix=prefix, hash=hash_key(plain), **fields), plain
+
+
+@transaction.atomic
+def rotate_api_key(actor: Actor, key: ApiKey, grace: timedelta) -> tuple[ApiKey, str]:
+    """Put a new key in the place of one: same name, rights and length of life. The old one works on for `grace`, at
+    most a week; with none it stops at once. Returns the new row and its key in plain, which is nowhere else.
+
+    Only its user may do this, or the key itself: whoever rotates sees the secret. Raises NotFound for somebody else's,
+    NotAllowed for another key's, Conflict for one that is revoked, expired or replaced already, so that an old key that
+    leaked cannot renew itself.
+    """
+    actor.require("view", key.project)
+    if key.user_id != actor.user.pk:
+        raise NotFound(_("There is no such key."))
+    if actor.api_key and actor.api_key.pk != key.pk:
+        raise NotAllowed(_("This key may only rotate itself."))
+    if not timedelta() <= grace <= LONGEST_GRACE:
+        raise InvalidInput(_("The old key may work on for at most %(days)s days."), days=LONGEST_GRACE.days)
+    now = timezone.now()
+    old = ApiKey.objects.select_for_update().get(pk=key.pk)
+    if old.revoked_at or old.is_expired or old.replaced_by_id:
+        raise Conflict(_("This key does not work any more or is replaced already."))
+    expires_at = now + (old.expires_at - old.created_at) if old.expires_at else None
+    new, plain = _mint(project=old.project, user=old.user, name=old.name, rights=old.rights, expires_at=expires_at)
+    old.replaced_by = new
+    if grace:
+        old.expires_at = min(old.expires_at or now + grace, now + grace)
+    else:
+        old.revoked_at = now
+    old.save(update_fields=["replaced_by", "expires_at", "revoked_at"])
+    record_audit(actor, "api_key.rotate", old, successor=new.prefix, grace_hours=grace / timedelta(hours=1))
+    key_changes.announce()
+    return new, plain
 
 
 @transaction.atomic

@@ -85,6 +85,21 @@ def accept_invitation(user: User, token: str) -> Membership:
 
 
 @transaction.atomic
+def resend_invitation(actor: Actor, invitation: Invitation) -> str:
+    """A new link with a week of its own; the one before stops working. Returns its token. Raises NotFound for one that
+    was accepted meanwhile."""
+    actor.require("manage", invitation.project)
+    token = secrets.token_urlsafe(32)
+    renewed = Invitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True).update(
+        hash=hash_key(token), expires_at=timezone.now() + timedelta(days=INVITATION_DAYS)
+    )
+    if not renewed:
+        raise NotFound(_("There is no such invitation."))
+    record_audit(actor, "invitation.resend", invitation)
+    return token
+
+
+@transaction.atomic
 def withdraw_invitation(actor: Actor, invitation: Invitation) -> None:
     actor.require("manage", invitation.project)
     record_audit(actor, "invitation.withdraw", invitation)

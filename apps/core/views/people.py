@@ -9,7 +9,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from apps.core import accounts, services
+from apps.core import accounts, selectors, services
+from apps.core.devices import device
 from apps.core.forms import ProfileForm
 from apps.core.pages import open_page, signed_in_page
 from apps.core.services.members import find_invitation
@@ -46,6 +47,33 @@ def settings_profile(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Saved."))
         return redirect("core:settings_profile")
     return render(request, "core/settings_profile.html", {"form": form})
+
+
+@signed_in_page
+def session_list(request: HttpRequest) -> HttpResponse:
+    """Where one is signed in, this browser first."""
+    rows = [
+        {"session": row, "device": device(row.user_agent), "here": row.session_key == request.session.session_key}
+        for row in selectors.list_sessions(request.user)
+    ]
+    rows.sort(key=lambda row: not row["here"])
+    return render(request, "core/session_list.html", {"rows": rows})
+
+
+@require_POST
+@signed_in_page
+def session_end(request: HttpRequest, session: int) -> HttpResponse:
+    services.end_session(request.actor, session)  # type: ignore[attr-defined]
+    messages.success(request, _("That session is signed out."))
+    return redirect("core:session_list")
+
+
+@require_POST
+@signed_in_page
+def session_end_others(request: HttpRequest) -> HttpResponse:
+    services.end_other_sessions(request.actor, request.session.session_key)  # type: ignore[attr-defined]
+    messages.success(request, _("You are signed out everywhere else."))
+    return redirect("core:session_list")
 
 
 @open_page

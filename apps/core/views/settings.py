@@ -1,5 +1,7 @@
 """A project's settings: keys, members, invitations, its name; and what was done in it."""
 
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -7,14 +9,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as marked
 from django.views.decorators.http import require_POST
 
 from apps.core import lists, selectors, services
-from apps.core.errors import NotFound
-from apps.core.forms import RIGHT_WORDS, ApiKeyForm, InvitationForm, ProjectForm, RoleForm
+from apps.core.forms import RIGHT_WORDS, ApiKeyForm, InvitationForm, ProjectForm, RoleForm, RotationForm
 from apps.core.lists.own import AUDIT, KEYS, MEMBERS
-from apps.core.models import ApiKey, Project
+from apps.core.models import Invitation, Project
 from apps.core.pages import project_page, signed_in_page
 
 
@@ -43,28 +43,42 @@ def settings_project(request: HttpRequest, project: Project) -> HttpResponse:
 
 @project_page()
 def settings_keys(request: HttpRequest, project: Project) -> HttpResponseBase:
-    """The keys one may see, and a form for a new one. A new key is shown in the answer to the POST and nowhere else."""
+    """The keys one may see, and a form for a new one."""
     actor = request.actor  # type: ignore[attr-defined]
     form = ApiKeyForm(request.POST or None, allowed=actor.rights(project) or frozenset())
-    fresh = None
     if request.method == "POST" and form.is_valid():
-        _key, fresh = services.create_api_key(
-            actor, project, form.cleaned_data["name"], form.cleaned_data["rights"], form.expires_at()
-        )
-        form = ApiKeyForm(allowed=actor.rights(project) or frozenset())
-    context = {"form": form, "fresh": fresh, "right_words": RIGHT_WORDS}
+        wanted = form.cleaned_data
+        _key, fresh = services.create_api_key(actor, project, wanted["name"], wanted["rights"], form.expires_at())
+        return _keys(request, project, fresh=fresh)
+    return _keys(request, project, form=form)
+
+
+def _keys(request: HttpRequest, project: Project, form: Any = None, fresh: str = "") -> HttpResponseBase:
+    """A fresh key is shown in the answer to the POST and nowhere else."""
+    rights = request.actor.rights(project) or frozenset()  # type: ignore[attr-defined]
+    context = {"form": form or ApiKeyForm(allowed=rights), "fresh": fresh, "right_words": RIGHT_WORDS}
     response = lists.show(request, project, KEYS, "core/settings_keys.html", context)
     if fresh:
         response["Cache-Control"] = "no-store"
     return response
 
 
+@project_page()
+def api_key_rotate(request: HttpRequest, project: Project, key: UUID) -> HttpResponseBase:
+    """Asks how long the old key works on; the new one is shown in the answer to the POST and nowhere else."""
+    row = selectors.get_api_key(request.actor, project, key)  # type: ignore[attr-defined]
+    form = RotationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        grace = timedelta(hours=form.cleaned_data["grace_hours"])
+        _new, fresh = services.rotate_api_key(request.actor, row, grace)  # type: ignore[attr-defined]
+        return _keys(request, project, fresh=fresh)
+    return render(request, "core/api_key_rotate.html", {"form": form, "key": row})
+
+
 @require_POST
 @project_page()
 def api_key_revoke(request: HttpRequest, project: Project, key: UUID) -> HttpResponse:
-    row: ApiKey | None = selectors.list_api_keys(request.actor, project).filter(pk=key).first()  # type: ignore[attr-defined]
-    if row is None:
-        raise NotFound(marked("There is no such key."))
+    row = selectors.get_api_key(request.actor, project, key)  # type: ignore[attr-defined]
     services.revoke_api_key(request.actor, row)  # type: ignore[attr-defined]
     messages.success(request, _("The key “%(name)s” does not work any more.") % {"name": row.name})
     return redirect("core:settings_keys", project=project.slug)
@@ -75,24 +89,34 @@ def api_key_revoke(request: HttpRequest, project: Project, key: UUID) -> HttpRes
 
 @project_page()
 def settings_members(request: HttpRequest, project: Project) -> HttpResponseBase:
-    """Who is in. Owners invite: the link is shown in the answer to the POST and nowhere else."""
+    """Who is in. Owners invite."""
     actor = request.actor  # type: ignore[attr-defined]
     form = InvitationForm(request.POST or None)
-    link = None
     if request.method == "POST":
         actor.require("manage", project)
         if form.is_valid():
             invitation, token = services.invite_member(actor, project, **form.cleaned_data)
-            link = request.build_absolute_uri(reverse("core:invitation_open", args=[token]))
-            form = InvitationForm()
-            messages.success(request, _("Send this link to %(email)s.") % {"email": invitation.email})
+            return _members(request, project, invited=invitation, token=token)
+    return _members(request, project, form=form)
+
+
+def _members(
+    request: HttpRequest, project: Project, form: Any = None, invited: Invitation | None = None, token: str = ""
+) -> HttpResponseBase:
+    """The link of an invitation is shown in the answer to the POST and nowhere else."""
+    manages = request.actor.may("manage", project)  # type: ignore[attr-defined]
     context = {
-        "invitations": selectors.list_invitations(project) if actor.may("manage", project) else [],
-        "form": form,
+        "invitations": selectors.list_invitations(project)[:100] if manages else [],  # the newest; nobody reads more
+        "form": form or InvitationForm(),
         "role_form": RoleForm(),
-        "link": link,
+        "link": request.build_absolute_uri(reverse("core:invitation_open", args=[token])) if token else None,
     }
-    return lists.show(request, project, MEMBERS, "core/settings_members.html", context)
+    if invited:
+        messages.success(request, _("Send this link to %(email)s.") % {"email": invited.email})
+    response = lists.show(request, project, MEMBERS, "core/settings_members.html", context)
+    if token:
+        response["Cache-Control"] = "no-store"
+    return response
 
 
 @require_POST
@@ -115,12 +139,19 @@ def member_change_role(request: HttpRequest, project: Project, member: UUID) -> 
 @require_POST
 @project_page("manage")
 def invitation_withdraw(request: HttpRequest, project: Project, invitation: UUID) -> HttpResponse:
-    row = selectors.list_invitations(project).filter(pk=invitation).first()
-    if row is None:
-        raise NotFound(marked("There is no such invitation."))
+    row = selectors.get_invitation(project, invitation)
     services.withdraw_invitation(request.actor, row)  # type: ignore[attr-defined]
     messages.success(request, _("The invitation of %(email)s is withdrawn.") % {"email": row.email})
     return redirect("core:settings_members", project=project.slug)
+
+
+@require_POST
+@project_page("manage")
+def invitation_resend(request: HttpRequest, project: Project, invitation: UUID) -> HttpResponseBase:
+    """A new link in place of the one before."""
+    row = selectors.get_invitation(project, invitation)
+    token = services.resend_invitation(request.actor, row)  # type: ignore[attr-defined]
+    return _members(request, project, invited=row, token=token)
 
 
 # --- audit
