@@ -101,9 +101,7 @@ class WebhookForm(forms.Form):
     url = forms.URLField(
         label=_("Address"), max_length=500, assume_scheme="https", help_text=_("Must be reachable from here.")
     )
-    events = forms.MultipleChoiceField(
-        label=_("Events"), choices=notices.choices, widget=forms.CheckboxSelectMultiple
-    )
+    events = forms.MultipleChoiceField(label=_("Events"), choices=notices.choices, widget=forms.CheckboxSelectMultiple)
     enabled = forms.BooleanField(label=_("Send messages"), required=False)
 
 
