@@ -243,7 +243,7 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     def logs(self, request: Request, pk: str) -> Response:
         """A window of the log: {"lines", "next", "previous", "last"}.
 
-        `next` is the number to pass as `after` to go on, null when there is no more for now; a search stops after 8 MiB
+        `next` is the number to pass as `after` to go on, null when there is no more for now; a search stops after 2 MiB
         of log, so it may have a `next` and no lines. `previous` goes to `before`; `last` is the newest line's number.
         """
         job, asked = self.get_object(), request.query_params
