@@ -8,11 +8,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 
-from apps.core.access import Actor
-from apps.core.errors import AifsError
+from apps.core.access import Operator
+from apps.core.errors import AifsError, translate
 from apps.core.services import record_audit
 from apps.gpucloud.models import Accelerator, Attempt, Job, Node, NodeState
-from apps.gpucloud.services.jobs import request_cancel
+from apps.gpucloud.services.jobs import request_cancel, retry_job
 from apps.gpucloud.services.nodes import set_node_state
 
 
@@ -56,6 +56,14 @@ class NodeAdmin(ModelAdmin):
     inlines: ClassVar = [AcceleratorInline]
     actions: ClassVar = ["cordon", "drain", "make_ready"]
 
+    def save_model(self, request: HttpRequest, obj: Node, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record_audit(Operator(request.user), "node.update", obj, fields=form.changed_data)  # type: ignore[arg-type]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A node joins by its agent."""
+        return False
+
     @admin.action(description=_("Cordon: keep what runs, take no more"))
     def cordon(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
         self._set(request, nodes, NodeState.CORDONED)
@@ -71,7 +79,7 @@ class NodeAdmin(ModelAdmin):
     def _set(self, request: HttpRequest, nodes: QuerySet[Node], state: NodeState) -> None:
         for node in nodes:
             set_node_state(node, state)
-            record_audit(Actor(request.user), f"node.{state}", node)  # type: ignore[arg-type]
+            record_audit(Operator(request.user), f"node.{state}", node)  # type: ignore[arg-type]
 
 
 @admin.register(Job)
@@ -91,7 +99,8 @@ class JobAdmin(ModelAdmin):
     search_fields = ("name", "kind", "id")
     date_hierarchy = "created_at"
     inlines: ClassVar = [AttemptInline]
-    actions: ClassVar = ["cancel"]
+    list_select_related = ("project", "created_by")
+    actions: ClassVar = ["cancel", "retry"]
     fields = (
         "id", "project", "kind", "name", "state", "reason", "progress", "params", "resources", "priority",
         "attempt_count", "failures", "cancel_requested_at", "created_by", "created_at", "started_at", "ended_at",
@@ -104,11 +113,26 @@ class JobAdmin(ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record_audit(Operator(request.user), "job.update", obj, priority=obj.priority)  # type: ignore[arg-type]
+
+    @admin.action(description=_("Start the chosen jobs again"))
+    def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        for job in jobs:
+            try:
+                retry_job(Operator(request.user), job)  # type: ignore[arg-type]
+            except AifsError as error:
+                self.message_user(request, f"{job}: {translate(error.message, error.data)}", messages.WARNING)
+
     @admin.action(description=_("Ask the chosen jobs to stop"))
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         for job in jobs:
             try:
                 request_cancel(job)
-                record_audit(Actor(request.user), "job.cancel", job)  # type: ignore[arg-type]
+                record_audit(Operator(request.user), "job.cancel", job)  # type: ignore[arg-type]
             except AifsError as error:
-                self.message_user(request, f"{job}: {error}", messages.WARNING)
+                self.message_user(request, f"{job}: {translate(error.message, error.data)}", messages.WARNING)
