@@ -185,12 +185,12 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
         services.resume_job(self.actor, job, fields.validated_data["step"])
         return self.answer(job)
 
-    @extend_schema(request=serializers.PublishSerializer, responses={201: serializers.JobDetailSerializer})
+    @extend_schema(request=serializers.CheckpointPublishSerializer, responses={201: serializers.JobDetailSerializer})
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
         """Make a model of the checkpoint at `step`: answers the job that does it."""
         job = self.get_object()
-        fields = serializers.PublishSerializer(data=request.data or {})
+        fields = serializers.CheckpointPublishSerializer(data=request.data or {})
         fields.is_valid(raise_exception=True)
         return self.answer(
             services.publish_checkpoint(self.actor, job, **fields.validated_data), status.HTTP_201_CREATED

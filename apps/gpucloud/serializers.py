@@ -37,7 +37,7 @@ class JobResumeSerializer(serializers.Serializer):
     step = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=0)
 
 
-class PublishSerializer(serializers.Serializer):
+class CheckpointPublishSerializer(serializers.Serializer):
     """Which checkpoint shall become a model, and its name."""
 
     step = serializers.IntegerField(min_value=0)
