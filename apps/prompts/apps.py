@@ -29,9 +29,7 @@ class PromptsConfig(AppConfig):
         snapshot.register_models(selectors.gateway_models)
         navigation.register_search("prompts", selectors.search)
         lms_candidates.register(
-            lms_candidates.Source(
-                candidates.PREFIX, _("Versions of prompts"), candidates.candidates, candidates.body
-            )
+            lms_candidates.Source(candidates.PREFIX, _("Versions of prompts"), candidates.candidates, candidates.body)
         )
         dashboard.register_stage(
             dashboard.Stage(
