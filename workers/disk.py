@@ -9,6 +9,7 @@ FULL_EXIT = os.EX_CANTCREAT
 NUMBERS = {errno.ENOSPC, errno.EDQUOT}
 WORDS = ("no space left on device", "disk quota exceeded")
 MARGIN_MIB = 16
+SHARE_MAX = 0.9
 
 
 def is_full(error: BaseException | None) -> bool:
@@ -24,10 +25,14 @@ def is_full(error: BaseException | None) -> bool:
 
 def free_mib(path: Path) -> int:
     """Space for an ordinary user on the disk that holds the path, or would hold it."""
+    found = os.statvfs(_existing(path))
+    return (found.f_bavail * found.f_frsize) >> 20
+
+
+def _existing(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
-    found = os.statvfs(path)
-    return (found.f_bavail * found.f_frsize) >> 20
+    return path
 
 
 def used_mib(folder: Path) -> int:
@@ -44,6 +49,12 @@ def used_mib(folder: Path) -> int:
 
 
 def needed_mib(folder: Path) -> int:
-    """Free space with which the work of this folder may be tried again: all it had, and a quarter more."""
+    """Free space with which the work of this folder may be tried again: all it had, and a quarter more, but never more
+    than the disk could have."""
     had = used_mib(folder) + free_mib(folder)
-    return had + max(MARGIN_MIB, had // 4)
+    return min(had + max(MARGIN_MIB, had // 4), int(total_mib(folder) * SHARE_MAX))
+
+
+def total_mib(path: Path) -> int:
+    found = os.statvfs(_existing(path))
+    return (found.f_blocks * found.f_frsize) >> 20

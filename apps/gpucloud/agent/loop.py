@@ -191,13 +191,16 @@ class Agent:
         except Exception as error:
             log.exception("attempt %s cannot be taken", key)
             if disk.is_full(error):
-                attempts.close_paused(key, row.fence, Full.on_node(self.runs_dir), {})
+                attempts.close_paused(key, row.fence, Full.on_node(self._directory(row)), {})
                 return
             text = _("The node could not take the job: %(error)s")
             attempts.refuse_attempt(key, row.fence, reason("cannot_take", text, error=f"{error}"[:500]))
 
+    def _directory(self, row: Attempt) -> Path:
+        return self.runs_dir / str(row.job_id) / str(row.number)
+
     def _take(self, key: uuid.UUID, row: Attempt) -> None:
-        directory = self.runs_dir / str(row.job_id) / str(row.number)
+        directory = self._directory(row)
         if row.state in HELD:
             run = Run(attempts.describe(row.job, row), Path(row.run_dir), self.transfers, self.supervisors)
             log.info("adopting attempt %s", key)
