@@ -57,7 +57,7 @@ def places(url: Url) -> list[Place]:
     path, line = _position(inner)
     found = [Place("view", path, line, inner.__name__)]
     module = inspect.getmodule(inner)
-    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(inner)))
+    tree = _tree(inner, module)
     for dotted in _calls(tree):
         if (service := _resolve(module, dotted)) and ".services" in service.__module__:
             found.append(Place("service", *_position(service), service.__name__))
@@ -66,6 +66,16 @@ def places(url: Url) -> list[Place]:
             found.append(Place("template", f"templates/{template}", 1, template))
     found += _mentions("button", "templates", "*.html", rf"{{%\s*url\s+[\"']{url.name}[\"']")
     return found + tests(url)
+
+
+def _tree(function: Callable[..., Any], module: Any) -> ast.Module:
+    """What a view does: its own lines, then those of the private functions beside it that it calls."""
+    tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(function)))
+    for name in dict.fromkeys(name for name in _calls(tree) if name.startswith("_")):
+        beside = _resolve(module, name)
+        if beside is not None and inspect.getmodule(beside) is module:
+            tree.body += ast.parse(inspect.getsource(beside)).body
+    return tree
 
 
 def tests(url: Url) -> list[Place]:

@@ -13,7 +13,7 @@ from scripts.migration_sql import dangers
 OURS = {config.label for config in apps.get_app_configs() if config.name.startswith("apps.")}
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_migrations_may_run_while_serving() -> None:
     """A migration that breaks the rule says why it may in `safe_because`."""
     found = []
