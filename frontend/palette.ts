@@ -175,7 +175,7 @@ class Palette {
       { role: "option", id: `palette-option-${index}`, "data-index": index, "data-url": item.url, "aria-selected": "false" },
       icon(item.icon),
       el("span", { class: "min-w-0 flex-1 truncate" }, item.label),
-      item.hint && el("span", { class: "max-w-40 shrink-0 truncate text-xs opacity-80" }, item.hint),
+      item.hint && el("span", { class: "max-w-40 shrink-0 truncate text-xs" }, item.hint),
     );
   }
 

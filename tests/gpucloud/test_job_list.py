@@ -30,7 +30,9 @@ def test_filters_in_the_address(house, check, url):
     client = house.client("viewer")
     assert "done" not in client.get(f"{url}?state=active").content.decode().partition("<table")[2]
     assert "kept" not in client.get(f"{url}?state=succeeded").content.decode().partition("<table")[2]
-    assert "kept" in client.get(f"{url}?q=KEP").content.decode()
+    found = client.get(f"{url}?q=KEP").content.decode()
+    assert "kept" in found
+    assert 'type="search" name="q" value="KEP"' in found
     assert client.get(f"{url}?state=nonsense&kind=nothing&before=x").status_code == 200
 
 

@@ -102,6 +102,11 @@ class List:
     """Rows are cards below each other, not lines of a table."""
     per_page: int = 30
 
+    @property
+    def has_search(self) -> bool:
+        """For templates, which would call a search that is a function."""
+        return bool(self.search)
+
     def order_of(self, name: str) -> str:
         """The field a column sorts by; empty when it does not sort."""
         return next((column.order for column in self.columns if column.name == name), "")
