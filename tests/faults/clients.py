@@ -104,10 +104,19 @@ class Stream:
         self.pieces += bool((choices[0].get("delta") or {}).get("content"))
 
 
-def chat_stream(url: str, key: str, model: str, records: Records, *, leave_after: int = 0, **options: Any) -> Stream:
-    """One streamed answer. leave_after: close the connection after so many pieces."""
+def chat_stream(
+    url: str,
+    key: str,
+    model: str,
+    records: Records,
+    *,
+    leave_after: int = 0,
+    seen: Stream | None = None,
+    **options: Any,
+) -> Stream:
+    """One streamed answer. leave_after: close the connection after so many pieces. seen: filled while it comes."""
     records.count()
-    seen, status, words = Stream(), 0, ""
+    seen, status, words = seen or Stream(), 0, ""
     body = {**ASK, "model": model, "max_tokens": 40, "stream": True, "stream_options": {"include_usage": True}}
     headers = {"Authorization": f"Bearer {key}", "Connection": "close"}
     try:
