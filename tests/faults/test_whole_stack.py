@@ -17,8 +17,8 @@ from tests.faults.clients import Records, Stream, chat, chat_stream, read, stead
 from tests.faults.plant import DEPLOYMENT, Plant
 
 ALONE = pytest.mark.skipif(
-    not os.environ.get("AIFS_WHOLE_STACK"),
-    reason="needs a machine with nothing else to do, and failed on a busy one: AIFS_WHOLE_STACK=1 runs it",
+    not os.environ.get("WHOLE_STACK_TESTS"),
+    reason="needs a machine with nothing else to do, and failed on a busy one: WHOLE_STACK_TESTS=1 runs it",
 )
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
