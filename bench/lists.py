@@ -9,7 +9,6 @@ import base64
 import html
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from importlib import import_module
@@ -17,8 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from aifs.embedded.ports import free_port
-from aifs.embedded.postgres import Postgres
+from bench.database import migrated
 from bench.measures import summary
 
 SCALE = float(os.environ.get("LISTS_SCALE", "1"))
@@ -32,30 +30,11 @@ API_LAST = base64.b64encode(b"r=1").decode()
 
 
 def run(folder: Path) -> dict[str, Any]:
-    server = Postgres(folder / "postgres", free_port(), secrets.token_urlsafe(24))
-    server.start()
-    try:
-        return measure(folder, server)
-    finally:
-        server.stop()
+    with migrated(folder):
+        return measure(folder)
 
 
-def measure(folder: Path, server: Postgres) -> dict[str, Any]:
-    os.environ |= {
-        "DATABASE_URL": server.url,
-        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",  # nobody is there; a list needs no bell
-        "AIFS_HOME": str(folder),
-        "STORAGE_URL": f"file://{folder / 'storage'}",
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "DJANGO_SETTINGS_MODULE": "aifs.settings",
-        "ALLOWED_HOSTS": "testserver",
-    }
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
+def measure(folder: Path) -> dict[str, Any]:
     house, rows_page = populate(folder)
     figures: dict[str, Any] = {}
     slow: list[str] = []

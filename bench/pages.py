@@ -4,7 +4,6 @@ Measured is the page and what its island asks for first, in the web process; com
 page without windows would have to. Target: at most 300 ms at the 95th percentile.
 """
 
-import os
 import secrets
 import time
 import uuid
@@ -12,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aifs.embedded.ports import free_port
-from aifs.embedded.postgres import Postgres
+from bench.database import migrated
 from bench.measures import summary
 
 COUNT = 1_000_000
@@ -23,29 +21,11 @@ TARGET_MS = 300.0
 
 
 def run(folder: Path) -> dict[str, Any]:
-    server = Postgres(folder / "postgres", free_port(), secrets.token_urlsafe(24))
-    server.start()
-    try:
-        return measure(folder, server)
-    finally:
-        server.stop()
+    with migrated(folder):
+        return measure()
 
 
-def measure(folder: Path, server: Postgres) -> dict[str, Any]:
-    os.environ |= {
-        "DATABASE_URL": server.url,
-        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",  # nobody is there: bells are lost, as they may be
-        "AIFS_HOME": str(folder),
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "STORAGE_URL": f"file://{folder / 'storage'}",
-        "DJANGO_SETTINGS_MODULE": "aifs.settings",
-    }
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
+def measure() -> dict[str, Any]:
     client, job = furnished()
     place, api = f"/p/bench/jobs/{job.pk}/", f"/api/v1/jobs/{job.pk}/"
     log = opened(client, f"{place}?tab=logs", f"{api}logs/?tail=500")

@@ -3,15 +3,12 @@
 The node is full, so every job is looked at and none is placed. Target: at most 100 ms at the 95th percentile.
 """
 
-import os
-import secrets
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
-from aifs.embedded.ports import free_port
-from aifs.embedded.postgres import Postgres
+from bench.database import migrated
 from bench.measures import summary
 
 JOBS = 1000
@@ -20,28 +17,11 @@ TARGET_MS = 100.0
 
 
 def run(folder: Path) -> dict[str, Any]:
-    server = Postgres(folder / "postgres", free_port(), secrets.token_urlsafe(24))
-    server.start()
-    try:
-        return measure(folder, server)
-    finally:
-        server.stop()
+    with migrated(folder):
+        return measure()
 
 
-def measure(folder: Path, server: Postgres) -> dict[str, Any]:
-    os.environ |= {
-        "DATABASE_URL": server.url,
-        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",  # nobody is there: bells are lost, as they may be
-        "AIFS_HOME": str(folder),
-        "SECRET_KEY": secrets.token_urlsafe(48),
-        "DJANGO_SETTINGS_MODULE": "aifs.settings",
-    }
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
+def measure() -> dict[str, Any]:
     project = small_node()
     queue(project, 2)  # the first takes the only core
     few = ticks()
