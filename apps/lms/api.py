@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Max, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import FileResponse
 from django_filters.rest_framework import CharFilter, FilterSet
 from drf_spectacular.utils import OpenApiTypes, extend_schema
@@ -25,7 +25,9 @@ from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 class ModelsViewSet(mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
     """Names under which versions stand in line. Versions come from jobs: `lms.import`, `lmt.sft`."""
 
-    queryset = Model.objects.select_related("project").annotate(newest=Max("versions__number"))
+    queryset = Model.objects.select_related("project").annotate(
+        newest=Max("versions__number"), version_count=Count("versions")
+    )
     serializer_class = serializers.ModelSerializer
     rights: ClassVar = {"destroy": "run"}
     filterset_fields = ("name",)

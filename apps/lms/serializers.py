@@ -12,10 +12,11 @@ from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 class ModelSerializer(serializers.ModelSerializer):
     project = serializers.SlugRelatedField("slug", read_only=True)
     newest = serializers.IntegerField(read_only=True, allow_null=True)
+    version_count = serializers.IntegerField(read_only=True, default=0)
 
     class Meta:
         model = Model
-        fields = ("id", "project", "name", "description", "licence", "newest", "created_at")
+        fields = ("id", "project", "name", "description", "licence", "newest", "version_count", "created_at")
         read_only_fields = ("name",)
 
 

@@ -35,7 +35,7 @@ def test_versions_are_found_by_name_and_number(house: House, version: ModelVersi
     assert api.get("/api/v1/model-versions/?model=tiny&number=1").json()["results"][0]["number"] == 1
     assert api.get("/api/v1/model-versions/?nothing=1").status_code == 400
     model = api.get("/api/v1/models/?name=tiny").json()["results"][0]
-    assert (model["newest"], model["licence"]) == (2, "MIT")
+    assert (model["newest"], model["version_count"], model["licence"]) == (2, 2, "MIT")
     assert house.api("stranger").get(f"/api/v1/models/{model['id']}/").status_code == 404
     assert house.api("stranger").get("/api/v1/model-versions/").json()["results"] == []
 
