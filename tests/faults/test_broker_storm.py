@@ -55,7 +55,7 @@ def test_workers_consume_again_after_the_storm(bare: Any, server: Redis) -> None
         time.sleep(1)
     raging.join()
     ended = time.monotonic()
-    bell = Celery("bell", broker=server.url)
+    bell = Celery("bell", broker=server.url, set_as_current=False)
     bell.conf.task_ignore_result = True
     tasks = {CONTROL_QUEUE: "gpucloud.finish_attempt", node_queue("north"): "gpucloud.attempt_changed"}
     with redis.Redis.from_url(server.url) as client:

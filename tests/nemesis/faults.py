@@ -161,7 +161,7 @@ def redeliver_messages(plant: Plant, choice: float) -> dict[str, Any]:
     """Bells of the newest attempts ring again, whether they have ended or not."""
     rows = plant.rows("SELECT id FROM gpucloud_attempt ORDER BY created_at DESC LIMIT 8")
     node = plant.rows("SELECT name FROM gpucloud_node LIMIT 1")[0]["name"]
-    bell = Celery("bell", broker=_redis_url(plant))
+    bell = Celery("bell", broker=_redis_url(plant), set_as_current=False)
     bell.conf.update(task_ignore_result=True, broker_transport_options={"socket_timeout": 2})
     for row in rows * 2:
         for task, queue in (("attempt_changed", f"node.{node}"), ("finish_attempt", "control")):
