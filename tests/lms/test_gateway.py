@@ -10,6 +10,7 @@ import pytest
 
 from apps.core.models import ApiKey
 from apps.core.services import create_api_key, revoke_api_key
+from apps.lms.gateway.web import encoded
 from apps.lms.models import Feedback, Usage
 from apps.lms.services import snapshot
 from tests.factories import House, make_actor
@@ -194,3 +195,10 @@ def test_deployment_without_instances_says_when_to_come_back(client: httpx.Clien
 def test_snapshot_versions_grow(committed_house: House) -> None:
     first = snapshot.rebuild()
     assert snapshot.rebuild() == first + 1
+
+
+def test_an_event_stays_on_its_line() -> None:
+    """Ends of lines that only Unicode knows: httpx, and so the SDK, would cut the event in two."""
+    body = {"content": "一\u2028二\x85三\u2029 \x0b\x0c\x1c\r\n"}
+    assert len(encoded(body).decode().splitlines()) == 1
+    assert json.loads(encoded(body)) == body

@@ -87,9 +87,14 @@ class Request:
         await self.answer_json(refusal.status, refusal.body(), headers)
 
 
+LINE_ENDS = str.maketrans({end: f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"})
+"""Ends of lines to Unicode but not to JSON: clients that read line by line would cut an event in two."""
+
+
 def encoded(body: Any) -> bytes:
-    """JSON in UTF-8. Half a surrogate pair, which JSON can spell and UTF-8 cannot, becomes a question mark."""
-    return json.dumps(body, ensure_ascii=False).encode(errors="replace")
+    """JSON in UTF-8, on one line. Half a surrogate pair, which JSON can spell and UTF-8 cannot, becomes a
+    question mark."""
+    return json.dumps(body, ensure_ascii=False).translate(LINE_ENDS).encode(errors="replace")
 
 
 def storable(text: str) -> str:
