@@ -143,6 +143,25 @@ def lineage(actor: Actor, type: str, id: str | uuid.UUID, direction: str = "both
     return found
 
 
+def get_node(actor: Actor, project: Project, type: str, id: str | uuid.UUID) -> Node:
+    """Anything of a project that stands in graphs: the one way to point at a thing. Raises NotFound."""
+    actor.require("view", project)
+    known = as_uuid(id)
+    node = _load([known], {project.pk}).get(known) if known else None
+    if node is None or node.type != type:
+        raise NotFound(_("There is no such artefact, or you may not see it."), type=type)
+    return node
+
+
+def gone(ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Those that name nothing any more, in any project."""
+    left = set(ids)
+    left -= set(Artefact.objects.filter(pk__in=left).values_list("pk", flat=True))
+    for relation in _relations.values():
+        left -= {node.id for node in relation.nodes(left)} if left else set()
+    return left
+
+
 class _Walk:
     """A graph that grows generation by generation."""
 

@@ -190,6 +190,30 @@ class MutedEvent(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["user", "event"], name="muted_event_once")]
 
 
+class Comment(models.Model):
+    """What a member says about a thing, in the project where it is said: plain text. `type` and `object_id` name the
+    thing as lineage does, so anything of a graph can be talked about. `mentions` are the places in the text that name
+    members: [[first character, character after the last, id of the person]]."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="comments")
+    type = models.CharField(max_length=40)
+    object_id = models.UUIDField()
+    author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    text = models.TextField()
+    mentions = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    edited_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["project", "type", "object_id", "id"], name="comment_thing")]
+
+    def __str__(self) -> str:
+        return self.type
+
+
 class Webhook(models.Model):
     """An address outside that is told of a project's events. `secret` is sealed; it signs every message."""
 

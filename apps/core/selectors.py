@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from allauth.usersessions.models import UserSession
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
@@ -15,6 +15,7 @@ from apps.core.models import (
     ApiKey,
     Artefact,
     AuditEvent,
+    Comment,
     Invitation,
     Membership,
     Notification,
@@ -149,6 +150,34 @@ def get_webhook(project: Project, id: uuid.UUID) -> Webhook:
 def list_deliveries(hook: Webhook, limit: int = 50) -> list[WebhookDelivery]:
     """The newest messages of a webhook."""
     return list(hook.deliveries.order_by("-id")[:limit])
+
+
+# --- comments
+
+
+def list_comments(actor: Actor, project: Project, type: str, id: uuid.UUID) -> QuerySet[Comment]:
+    """What the project's people say about a thing, oldest first."""
+    actor.require("view", project)
+    rows = Comment.objects.filter(project=project, type=type, object_id=id)
+    return rows.select_related("project", "author", "resolved_by").order_by("id")
+
+
+def get_comment(actor: Actor, project: Project, id: uuid.UUID) -> Comment:
+    """Raises NotFound."""
+    actor.require("view", project)
+    comment = Comment.objects.select_related("project", "author").filter(project=project, pk=id).first()
+    if comment is None:
+        raise NotFound(_("There is no such comment."))
+    return comment
+
+
+def search_members(project: Project, query: str, limit: int = 8) -> list[Membership]:
+    """Members whose name or address holds the words, by name; `same_name` says that somebody else bears it, too."""
+    others = Membership.objects.filter(project=project, user__name__iexact=OuterRef("user__name"))
+    found = project.memberships.filter(user__is_active=True).select_related("user")
+    for word in query.split()[:5]:
+        found = found.filter(Q(user__name__icontains=word) | Q(user__email__icontains=word))
+    return list(found.annotate(same_name=Exists(others.exclude(pk=OuterRef("pk")))).order_by("user__name")[:limit])
 
 
 # --- saved views

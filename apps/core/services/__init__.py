@@ -2,6 +2,7 @@
 
 from apps.core.services.artefacts import register_artefact
 from apps.core.services.audit import record_audit
+from apps.core.services.comments import create_comment, delete_comment, resolve_comment, update_comment
 from apps.core.services.keys import create_api_key, hash_key, revoke_api_key, rotate_api_key
 from apps.core.services.members import (
     accept_invitation,
@@ -29,10 +30,12 @@ __all__ = [
     "append_to_upload",
     "change_role",
     "create_api_key",
+    "create_comment",
     "create_project",
     "create_upload",
     "create_upload_from_file",
     "create_webhook",
+    "delete_comment",
     "delete_upload",
     "delete_view",
     "delete_webhook",
@@ -47,6 +50,7 @@ __all__ = [
     "register_artefact",
     "remove_member",
     "resend_invitation",
+    "resolve_comment",
     "revoke_api_key",
     "rotate_api_key",
     "save_view",
@@ -54,6 +58,7 @@ __all__ = [
     "set_heard_events",
     "set_language",
     "set_profile",
+    "update_comment",
     "update_project",
     "update_webhook",
     "withdraw_invitation",
