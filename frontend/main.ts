@@ -22,6 +22,7 @@ const islands: Record<string, () => Promise<unknown>> = {
   "file-upload": () => import("./islands/file-upload"),
   "chat-playground": () => import("./islands/chat-playground"),
   "prompt-editor": () => import("./islands/prompt-editor"),
+  "comment-thread": () => import("./islands/comment-thread"),
   "params-form": () => import("./islands/params-form"),
 };
 

@@ -16,6 +16,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from apps.core import selectors, serializers, services
+from apps.core.comments_api import CommentsViewSet
 from apps.core.lineage import lineage
 from apps.core.models import ApiKey, Artefact, AuditEvent, Membership, Project
 from apps.core.notices_api import NotificationsViewSet, WebhooksViewSet
@@ -181,4 +182,5 @@ def register(router: SimpleRouter) -> None:
     router.register("artefacts", ArtefactsViewSet, "artefact")
     router.register("uploads", UploadViewSet, "upload")
     router.register("notifications", NotificationsViewSet, "notification")
+    router.register("comments", CommentsViewSet, "comment")
     router.register("webhooks", WebhooksViewSet, "webhook")

@@ -35,6 +35,18 @@ class CoreConfig(AppConfig):
             text=gettext_noop("%(person)s has joined %(place)s."),
             icon="users",
         )
+        notices.register(
+            "comment.mention",
+            label=_("Somebody mentions you in a comment"),
+            text=gettext_noop("%(person)s mentions you in a comment on %(thing)s."),
+            icon="message-square-text",
+        )
+        notices.register(
+            "comment.create",
+            label=_("Somebody answers where you have commented"),
+            text=gettext_noop("%(person)s has commented on %(thing)s."),
+            icon="message-square-text",
+        )
         navigation.register(
             area="lineage", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
         )

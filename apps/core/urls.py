@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.core.views import (
+    comments,
     dashboard,
     home,
     lineage,
@@ -32,6 +33,12 @@ urlpatterns = [
     path("p/<slug:project>/search/", home.search, name="search"),
     path("p/<slug:project>/palette/", home.palette, name="palette"),
     path("p/<slug:project>/params/<str:kind>/yaml/", params.params_yaml, name="params_yaml"),
+    path("p/<slug:project>/members/search/", comments.member_search, name="member_search"),
+    path("p/<slug:project>/comments/<uuid:comment>/edit/", comments.comment_edit, name="comment_edit"),
+    path("p/<slug:project>/comments/<uuid:comment>/resolve/", comments.comment_resolve, name="comment_resolve"),
+    path("p/<slug:project>/comments/<uuid:comment>/delete/", comments.comment_delete, name="comment_delete"),
+    path("p/<slug:project>/comments/<slug:type>/<uuid:id>/", comments.comment_list, name="comment_list"),
+    path("p/<slug:project>/comments/<slug:type>/<uuid:id>/new/", comments.comment_create, name="comment_create"),
     path("p/<slug:project>/views/", saved_views.view_save, name="view_save"),
     path("p/<slug:project>/views/<uuid:view>/default/", saved_views.view_default, name="view_default"),
     path("p/<slug:project>/views/<uuid:view>/delete/", saved_views.view_delete, name="view_delete"),

@@ -33,7 +33,8 @@ OPEN = {"schema"}
 SELF_SERVICE = {"api-key-list": "post", "api-key-detail": "delete", "member-detail": "delete", "project-list": "post"}
 """What every member may do for himself: make and revoke his own key, leave, start a project of his own."""
 KEYS = ("api-key-detail", "api-key-rotate", "core:api_key_revoke", "core:api_key_rotate")
-OWN = {"upload-detail": {403}} | {name: {404} for name in KEYS}
+OTHERS_WORDS = ("comment-detail", "core:comment_edit", "core:comment_delete")
+OWN = {name: {403} for name in ("upload-detail", *OTHERS_WORDS)} | {name: {404} for name in KEYS}
 """What somebody who is not the owner of the project is told about a thing of the owner."""
 VALIDATES_FIRST = {"upload-list", "upload-detail", "prompt-version-list", "job-publish"}
 """Says what is wrong with a request before it looks at who sends it."""

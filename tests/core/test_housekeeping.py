@@ -9,8 +9,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
-from apps.core.models import IdempotencyKey, Upload
-from apps.core.services import append_to_upload, create_upload, create_upload_from_file
+from apps.core.models import IdempotencyKey, Notification, Upload
+from apps.core.services import append_to_upload, create_upload, create_upload_from_file, emit
 from apps.core.services.housekeeping import tidy
 from apps.core.services.uploads import part_path
 from apps.core.storage import storage
@@ -54,3 +54,16 @@ def test_old_temporary_files_go_fresh_ones_stay():
     assert not old.exists()
     assert fresh.exists()
     fresh.unlink()
+
+
+def test_read_notifications_go_after_ninety_days_unread_ones_stay():
+    house = make_house()
+    for _number in range(3):
+        emit("job.failed", house.project, to=[house.owner], job="x")
+    unread, read, fresh = Notification.objects.all()
+    long_ago = timezone.now() - timedelta(days=91)
+    Notification.objects.filter(pk=read.pk).update(read_at=long_ago)
+    Notification.objects.filter(pk=fresh.pk).update(read_at=timezone.now() - timedelta(days=89))
+    Notification.objects.filter(pk=unread.pk).update(created_at=long_ago)
+    assert tidy()["notifications"] == 1
+    assert set(Notification.objects.all()) == {unread, fresh}

@@ -107,7 +107,7 @@ def _slow_down(actor: Actor, project: Project) -> None:
     )  # fmt: skip
     if deeds.count() >= PER_MINUTE:
         raise LimitReached(
-            _("That were many comments in one minute. Wait a little."), code="throttled", retry_after_s=60
+            _("Those were many comments in one minute. Wait a little."), code="throttled", retry_after_s=60
         )
 
 

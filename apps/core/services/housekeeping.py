@@ -8,7 +8,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from apps.core.models import IdempotencyKey, Invitation, Upload
+from apps.core.lineage import gone
+from apps.core.models import Comment, IdempotencyKey, Invitation, Notification, Upload
 from apps.core.services.uploads import part_path
 from apps.core.storage import storage
 
@@ -16,6 +17,7 @@ UNFINISHED_UPLOADS = timedelta(days=7)
 IDEMPOTENCY_KEYS = timedelta(days=1)
 INVITATIONS = timedelta(days=30)
 TEMPORARY_FILES = timedelta(days=1)
+READ_NOTIFICATIONS = timedelta(days=90)
 
 
 def tidy() -> dict[str, int]:
@@ -29,12 +31,20 @@ def tidy() -> dict[str, int]:
         "idempotency_keys": IdempotencyKey.objects.filter(created_at__lt=now - IDEMPOTENCY_KEYS).delete()[0],
         "invitations": Invitation.objects.filter(expires_at__lt=now - INVITATIONS).delete()[0],
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
+        "notifications": Notification.objects.filter(read_at__lt=now - READ_NOTIFICATIONS).delete()[0],
+        "comments": _forget_lost_comments(),
         "temporary_files": 0,
     }
     UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
     if storage().local:
         counts["temporary_files"] = storage().remove_abandoned() + _remove_old(Path(storage().root) / "tmp")
     return counts
+
+
+def _forget_lost_comments() -> int:
+    """What was said about a thing goes with the thing, which may live in an app that core does not know."""
+    things = set(Comment.objects.values_list("object_id", flat=True).distinct())
+    return Comment.objects.filter(object_id__in=gone(things)).delete()[0]
 
 
 def _remove_old(folder: Path) -> int:
