@@ -37,5 +37,5 @@ function wake(root: ParentNode): void {
 void loadWords().then(() => {
   startFrame();
   wake(document);
-  document.addEventListener("htmx:afterSwap", (event) => wake(event.target as Element));
+  document.addEventListener("htmx:afterSwap", () => wake(document)); // what came may itself be an island
 });

@@ -38,6 +38,7 @@ class Completion {
       const option = (event.target as Element).closest<HTMLElement>("[role=option]");
       if (option) this.take(Number(option.dataset.index));
     });
+    if (document.activeElement === area) void this.look(); // somebody began before this was here
   }
 
   /** The letters behind the `@` at the cursor; undefined when there is none. */
@@ -137,13 +138,15 @@ class CommentThread extends HTMLElement {
     if (!area) return;
     area.value ||= sessionStorage.getItem(key) ?? "";
     const keep = () => (area.value ? sessionStorage.setItem(key, area.value) : sessionStorage.removeItem(key));
+    keep();
     area.addEventListener("input", keep);
     area.addEventListener("change", keep);
     area.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) form.requestSubmit();
     });
-    form.addEventListener("htmx:beforeSwap", (event) => {
-      if ((event as CustomEvent).detail.xhr.status < 400) sessionStorage.removeItem(key);
+    this.addEventListener("htmx:beforeSwap", (event) => {
+      const { xhr, requestConfig } = (event as CustomEvent).detail;
+      if (requestConfig.elt === form && xhr.status < 400) sessionStorage.removeItem(key);
     });
   }
 }
