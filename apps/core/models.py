@@ -324,6 +324,30 @@ class LineageEdge(models.Model):
         ]
 
 
+class Share(models.Model):
+    """A project lets another one, or all projects of a team, read one of its artefacts: that version and nothing around
+    it. Taking it back is deleting the row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    artefact = models.ForeignKey(Artefact, models.CASCADE, related_name="shares")
+    project = models.ForeignKey(Project, models.CASCADE, null=True, blank=True, related_name="+")
+    team = models.ForeignKey(Team, models.CASCADE, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(project__isnull=True) ^ models.Q(team__isnull=True), name="share_with_one"
+            ),
+            models.UniqueConstraint(fields=["artefact", "project"], name="share_project_once"),
+            models.UniqueConstraint(fields=["artefact", "team"], name="share_team_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.artefact} → {self.project or self.team}"
+
+
 class IdempotencyKey(models.Model):
     """Answer to a creating call, so that the same key gives the same object."""
 
