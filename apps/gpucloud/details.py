@@ -77,9 +77,9 @@ def frame(actor: Actor, job: Job, tab: str, address: str) -> dict[str, Any]:
 
 
 def title_of(job: Job) -> str:
-    """Its name; the name of its kind when it has none, or one that says no more than the kind."""
-    label = shown.kind_label(job.kind)
-    return label if job.name in ("", job.kind) else job.name
+    """Its name, or that of what it makes; the name of its kind when it has none, or one that says no more than that."""
+    name = job.name or str(job.params.get("name") or "")
+    return shown.kind_label(job.kind) if name in ("", job.kind) else name
 
 
 def _overview(actor: Actor, job: Job) -> dict[str, Any]:
@@ -110,6 +110,15 @@ def publishes(kind: str) -> bool:
         return False
 
 
+def _main_output(job: Job) -> str:
+    """Id of the output that one would use next; empty where none is named."""
+    try:
+        name = handler_for(job.kind).main_output
+    except NotFound:
+        return ""
+    return str((job.outputs.get(name) or {}).get("id", ""))
+
+
 def _files(actor: Actor, job: Job) -> dict[str, Any]:
     inputs = [
         {
@@ -126,9 +135,10 @@ def _files(actor: Actor, job: Job) -> dict[str, Any]:
 def outputs(job: Job) -> list[dict[str, Any]]:
     """What it made, the main thing first, each with its address."""
     made = Artefact.objects.filter(project_id=job.project_id, job_id=job.pk).select_related("project").order_by("id")
+    main = _main_output(job)
     return [
         {"artefact": artefact, "url": artefact_types.url(artefact), "type": artefact_types.label(artefact.type)}
-        for artefact in made
+        for artefact in sorted(made, key=lambda artefact: str(artefact.pk) != main)
     ]
 
 

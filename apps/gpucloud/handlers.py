@@ -26,6 +26,8 @@ class Handler:
     package = ""
     publishes = False
     """True where a checkpoint holds a model."""
+    main_output = ""
+    """Name of the output that one would use next, where a job makes several."""
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
         """Refuse what the parameters alone cannot show to be wrong. Raises InvalidInput or Conflict."""

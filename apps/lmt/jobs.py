@@ -21,6 +21,7 @@ NEEDED_FORMAT = "messages"
 class LmtHandler(Handler):
     package = "lmt"
     publishes = True
+    main_output = "model"
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
         """Raises InvalidInput, by field, for data without conversations and for a model that cannot be trained."""

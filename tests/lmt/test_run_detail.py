@@ -82,6 +82,17 @@ def test_page_of_a_run_that_succeeded(tmp_path):
     assert reverse("lms:deployment_create", args=[house.project.slug]) not in viewer
 
 
+def test_the_page_of_its_job_leads_to_the_whole_model(tmp_path):
+    """Not to the adapter, which was registered first."""
+    house = make_house()
+    run = start(house, tmp_path)
+    outputs = finish(run, tmp_path)
+    address = reverse("gpucloud:job_detail", args=[house.project.slug, run.pk])
+    assert str(house.client().get(address).context["result"]["artefact"].pk) == outputs["model"]["id"]
+    files = house.client().get(f"{address}?tab=files").context["outputs"]
+    assert [str(row["artefact"].pk) for row in files] == [outputs["model"]["id"], outputs["adapter"]["id"]]
+
+
 def test_other_jobs_are_no_runs():
     house = make_house()
     other = Job.objects.create(project=house.project, kind="datasets.import")
