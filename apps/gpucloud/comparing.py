@@ -83,14 +83,14 @@ def _text(value: Any) -> str:
 def figures_of(runs: list[Job]) -> list[Row]:
     """Last value of every chart, then numbers of the result, then the time it took."""
     named = dict.fromkeys(name for run in runs for name in run.metrics)
-    rows = [Row(name, [run.metrics.get(name) for run in runs]) for name in named]
+    rows = [Row(shown.series_name(name), [run.metrics.get(name) for run in runs]) for name in named]
     numbers = dict.fromkeys(
         name
         for run in runs
         for name, value in run.result.items()
         if isinstance(value, int | float) and name not in named
     )
-    rows += [Row(name, [_number(run.result.get(name)) for run in runs]) for name in numbers]
+    rows += [Row(shown.series_name(name), [_number(run.result.get(name)) for run in runs]) for name in numbers]
     return rows
 
 

@@ -20,6 +20,34 @@ def kind_label(kind: str) -> str:
         return kind
 
 
+SERIES = {
+    "loss": _("Loss"),
+    "eval_loss": _("Held-out loss"),
+    "loss_before": _("Held-out loss before"),
+    "loss_after": _("Held-out loss after"),
+    "learning_rate": _("Learning rate"),
+    "grad_norm": _("Gradient norm"),
+    "epoch": _("Epoch"),
+    "tokens_per_s": _("Tokens per second"),
+    "memory_mib": _("Memory (MiB)"),
+    "accuracy": _("Accuracy"),
+    "running": _("Running requests"),
+    "waiting": _("Waiting requests"),
+    "requests": _("Requests so far"),
+    "cache_use": _("Cache in use (share)"),
+    "check": _("Check value"),
+    "steps": _("Steps"),
+    "tokens": _("Tokens"),
+    "seconds": _("Seconds"),
+}
+"""Words for the series that runs emit; frontend/charts/series.ts has the same."""
+
+
+def series_name(name: str) -> str:
+    """A series in words; under its own name when it is a plug-in's own."""
+    return gettext(SERIES[name]) if name in SERIES else name.replace("_", " ")
+
+
 def reason(stored: dict[str, Any]) -> dict[str, Any]:
     """{"code", "message", "hint", "data"} with the texts translated; {} when there is none."""
     if not stored:

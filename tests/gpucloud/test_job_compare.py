@@ -31,7 +31,7 @@ def test_differences_stand_first_and_are_marked(house, runs):
     assert changed == {"Steps": ["3", "5"], "Seed": ["3", "5"]}
     assert [row.differs for row in rows] == sorted((row.differs for row in rows), reverse=True)
     assert {row.label: row.values for row in answer.context["figures"]} == {
-        "check": [0.25, 0.75], "loss": [1.5, None], "steps": [3, 5]
+        "Check value": [0.25, 0.75], "Loss": [1.5, None], "Steps": [3, 5]
     }  # fmt: skip
     assert answer.context["charts"] == ["loss", "check"]
     assert [run["name"] for run in json.loads(answer.context["named"])] == ["run 3", "run 5"]

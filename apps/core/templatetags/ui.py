@@ -1,6 +1,7 @@
 """How values look on a page: numbers with units, states, marked texts, JSON. No rules and no queries."""
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -158,6 +159,22 @@ def percent(value: float | None, digits: int = 1) -> str:
 def fixed(value: float | None, digits: int = 3) -> str:
     """A measurement with so many digits, or a dash."""
     return "—" if value is None or value == "" else number_format(round(float(value), digits), decimal_pos=digits)
+
+
+@register.filter
+def measure(value: float | None) -> str:
+    """A measurement with about four meaningful digits: 2.1, 0.0123, 2.00e-4. frontend/words.ts writes them the same."""
+    if value is None or value == "":
+        return "—"
+    amount = float(value)
+    if not math.isfinite(amount):
+        return "—"
+    if amount and not 1e-3 <= abs(amount) < 1e7:
+        mantissa, exponent = f"{amount:.2e}".split("e")
+        return f"{number_format(mantissa)}e{int(exponent):+d}"
+    digits = 3 - math.floor(math.log10(abs(amount))) if amount else 0
+    text = f"{round(amount, digits):.{max(0, digits)}f}"
+    return number_format(text.rstrip("0").rstrip(".") if "." in text else text, force_grouping=True)
 
 
 @register.filter
