@@ -39,6 +39,16 @@ def test_a_typed_name_is_left_alone(tmp_path: Path):
     assert "hx-swap-oob" not in page
 
 
+@pytest.mark.parametrize(("name", "proposed"), [("earlier", True), ("", True), ("mine", False)])
+def test_another_file_proposes_its_own_name(tmp_path: Path, name: str, proposed: bool):
+    """As long as nobody has typed one in place of the first proposal."""
+    house = make_house()
+    upload = make_upload(house, tmp_path, as_lines(ROWS), "facts.jsonl")
+    asked = {"source": str(upload.pk), "name": name, "suggested": "earlier"}
+    page = house.client().post(url(house), asked, headers=HTMX).content.decode()
+    assert ('<input type="hidden" name="suggested" value="facts">' in page) == proposed
+
+
 def test_a_table_is_shown_as_one(tmp_path: Path):
     house = make_house()
     upload = make_upload(house, tmp_path, "城市,人口\n杭州,1252\n宁波,969\n".encode("gb18030"), "cities.csv")

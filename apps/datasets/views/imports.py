@@ -68,7 +68,7 @@ def make_form(request: HttpRequest, project: Project) -> ParamsForm:
 
 
 def look_at(request: HttpRequest, project: Project, form: ParamsForm) -> dict[str, Any]:
-    """{"found": the preview, "suggested": a name} or {"problem", "hint"}."""
+    """{"found": the preview, "suggested": a name, empty where one was typed} or {"problem", "hint"}."""
     wrong = [str(text) for name in ("source", *CHOICES) for text in form.errors.get(name, [])]
     if wrong:
         return {"problem": " ".join(wrong)}
@@ -78,7 +78,9 @@ def look_at(request: HttpRequest, project: Project, form: ParamsForm) -> dict[st
         found = previews.preview_upload(upload, **wanted)
     except AifsError as error:
         return {"problem": translate(error.message, error.data), "hint": translate(error.hint, error.data)}
-    return {"found": shapes.import_preview(found), "upload": upload, "suggested": suggested_name(upload.filename)}
+    suggested = suggested_name(upload.filename)
+    free = request.POST.get("name", "").strip() in ("", request.POST.get("suggested"))  # nobody has typed another
+    return {"found": shapes.import_preview(found), "upload": upload, "suggested": suggested if free else ""}
 
 
 def suggested_name(filename: str) -> str:
