@@ -21,13 +21,11 @@ class AifsError(Exception):
         self.answered = status
 
     def __str__(self) -> str:
-        lines = [self.message]
-        lines += [
-            f"  {problem.get('field', '')}: {problem.get('message', '')}"
-            for problem in self.data.get("errors", [])
-            if isinstance(problem, dict)
-        ]
-        return "\n".join([*lines, self.hint] if self.hint else lines)
+        problems = [problem for problem in self.data.get("errors", []) if isinstance(problem, dict)]
+        fields = [f"{problem.get('field', '')}: {problem.get('message', '')}" for problem in problems]
+        said = fields and self.message in (fields[0], problems[0].get("message"))  # the message is the first of them
+        lines = fields if said else [self.message, *fields]
+        return "\n".join([lines[0], *(f"  {line}" for line in lines[1:]), *([self.hint] if self.hint else [])])
 
 
 class InvalidInput(AifsError):

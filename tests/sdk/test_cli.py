@@ -36,6 +36,18 @@ def test_help_is_as_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert text == GOLDEN.read_text(), "run with UPDATE_GOLDEN=1 when the change is meant"
 
 
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ("job list", "jobs list"), ("jobs start lmt.sft", "job start lmt.sft"), ("job start lmt.sft", "job start lmt.sft"),
+        ("--json job show x", "--json jobs show x"), ("--project job jobs list", "--project job jobs list"),
+        ("chat jobs hello", "chat jobs hello"),
+    ],
+)  # fmt: skip
+def test_job_and_jobs_are_both_understood(typed: str, command: str) -> None:
+    assert cli.meant(typed.split()) == command.split()
+
+
 def test_values_of_parameters() -> None:
     given = ["a=1", "b=1e-3", "c=true", "d=text with = inside", 'e=["x", 2]', "f=中文", "g=NaN", "h="]
     assert pairs(given) == {

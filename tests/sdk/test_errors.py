@@ -44,6 +44,15 @@ def test_every_status_has_its_exception(status: int, kind: type[AifsError]) -> N
     assert str(error) == "In words.\n  a: b\nDo this."
 
 
+@pytest.mark.parametrize("detail", ["There is no x.", "model: There is no x."])
+def test_nothing_is_said_twice(detail: str) -> None:
+    """A server that puts the first wrong field into the message, with or without its name."""
+    one = {"detail": detail, "data": {"errors": [{"field": "model", "message": "There is no x."}]}}
+    assert str(from_response(httpx.Response(400, json=one))) == "model: There is no x."
+    both = {"detail": detail, "data": {"errors": [*one["data"]["errors"], {"field": "name", "message": "Needed."}]}}
+    assert str(from_response(httpx.Response(400, json=both))) == "model: There is no x.\n  name: Needed."
+
+
 def test_openai_errors_and_plain_pages_are_understood() -> None:
     openai = from_response(httpx.Response(404, json={"error": {"message": "no model x", "code": "model_not_found"}}))
     assert (type(openai), openai.code, openai.message) == (NotFound, "model_not_found", "no model x")

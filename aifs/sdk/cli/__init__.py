@@ -27,7 +27,7 @@ STATUS: dict[type[errors.AifsError], int] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse_args(meant(sys.argv[1:] if argv is None else argv))
     out = Output(json=arguments.json)
     command: Callable[..., int | None] = arguments.command
     try:
@@ -46,6 +46,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left: `aifs jobs list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def meant(argv: Sequence[str]) -> list[str]:
+    """`aifs job list` means `aifs jobs list` and `aifs jobs start` means `aifs job start`: either word does."""
+    words = list(argv)
+    command = next((at for at, word in enumerate(words) if not word.startswith("-") and not _is_value(words, at)), -1)
+    if 0 <= command < len(words) - 1 and words[command] in ("job", "jobs"):
+        words[command] = "job" if words[command + 1] == "start" else "jobs"
+    return words
+
+
+def _is_value(words: list[str], at: int) -> bool:
+    """Whether a word belongs to an option that stands before the command."""
+    return at > 0 and words[at - 1] in ("--project", "--url", "--key")
 
 
 def parser() -> argparse.ArgumentParser:
