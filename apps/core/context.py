@@ -11,20 +11,30 @@ from apps.core.models import Project
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """`project` (the open one, or None), `projects` (those of the switcher), `areas` and `tools` (the rail above and
-    below the line: label, url, icon, active), `rights` (what the reader may do in the open project), `gateway_url`."""
+    """`project` (the one the page is in, or None), `open_project` (that, or the one that was open last: what rail, search
+    and palette are about on pages outside projects), `projects` (those of the switcher), `areas` and `tools` (the rail
+    above and below the line: label, url, icon, active), `rights` (in `project`), `gateway_url`."""
     actor = getattr(request, "actor", None)
     project = getattr(request, "project", None)
     signed_in = bool(actor and actor.is_authenticated)
-    lines = SimpleLazyObject(lambda: _rail(request, project) if signed_in and project else [])
+    opened = SimpleLazyObject(lambda: project or (_last_open(request) if signed_in else None))
+    lines = SimpleLazyObject(lambda: _rail(request, opened) if signed_in and opened else [])
     return {
         "project": project,
+        "open_project": opened,
         "projects": SimpleLazyObject(lambda: [row.project for row in actor.memberships()] if signed_in else []),
         "areas": SimpleLazyObject(lambda: [line for line in lines if not line["tool"]]),
         "tools": SimpleLazyObject(lambda: [line for line in lines if line["tool"]]),
         "rights": (actor.rights(project) or frozenset()) if signed_in and project else frozenset(),
         "gateway_url": settings.AIFS_GATEWAY_URL,
     }
+
+
+def _last_open(request: HttpRequest) -> Project | None:
+    """The project that the browser was in last; else any of the reader's."""
+    mine = [row.project for row in request.actor.memberships()]  # type: ignore[attr-defined]
+    last = request.session.get("project", "")
+    return next((project for project in mine if project.slug == last), mine[0] if mine else None)
 
 
 def _rail(request: HttpRequest, project: Project) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from apps.core import commands
-from tests.factories import make_artefact, make_house
+from tests.factories import make_artefact, make_house, make_project
 from workers.kinds import kinds
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,26 @@ def test_every_kind_of_job_can_be_started_by_who_may(house):
     simple = {name for name in runs if kinds.get(name).simple}
     assert startable("expert") & runs == simple
     assert not startable("viewer")
+
+
+def test_pages_outside_projects_offer_the_project_that_was_open_last(house):
+    client = house.client("owner")
+    first, second = house.project, make_project("zebra", house.owner)
+    for project in (second, first, second):
+        client.get(reverse("core:dashboard", args=[project.slug]))
+        page = client.get(reverse("core:settings_profile"))
+        assert page.context["open_project"] == project and page.context["project"] is None
+        text = page.content.decode()
+        assert f'data-commands="{reverse("core:palette", args=[project.slug])}"' in text
+        assert reverse("datasets:dataset_list", args=[project.slug]) in text, "the rail"
+
+
+def test_who_has_no_project_is_offered_none(house):
+    client, address = house.client("stranger"), reverse("core:settings_profile")
+    assert client.get(address).context["open_project"] == house.other_project
+    house.stranger.memberships.all().delete()
+    page = client.get(address)
+    assert not page.context["open_project"] and "data-commands" not in page.content.decode()
 
 
 def test_other_projects_are_offered_only_to_their_members(house):
