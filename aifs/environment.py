@@ -1,10 +1,13 @@
-"""Small typed readers of environment variables, used by `aifs/settings.py` alone.
+"""Small typed readers of environment variables, used by `aifs/settings.py` alone, and the list of them all.
 
 An embedded stack leaves its addresses and secrets in `$AIFS_HOME/stack.env`; what the real environment says wins.
 """
 
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(os.environ.get("AIFS_HOME") or ROOT / "var").resolve()
@@ -39,3 +42,45 @@ def flag(name: str, default: bool = False) -> bool:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of `.env.example`."""
+
+    name: str
+    default: str
+    meaning: str
+
+    @property
+    def is_set(self) -> bool:
+        return bool(os.environ.get(self.name))
+
+    def shown(self) -> str:
+        """What it is now, fit to be looked at: a secret as dots, an address without password and options."""
+        value = os.environ.get(self.name) or self.default
+        if re.search(r"SECRET|PASSWORD|TOKEN|_KEY$", self.name):
+            return "••••••" if self.is_set else ""
+        address = urlsplit(value)
+        if not address.netloc:
+            return value
+        who, at, host = address.netloc.rpartition("@")
+        name, colon, _password = who.partition(":")
+        hidden = f"{name}{colon}{'••••••' if colon else ''}{at}{host}"
+        return urlunsplit(address._replace(netloc=hidden, query="…" if address.query else ""))
+
+
+def variables() -> dict[str, list[Variable]]:
+    """{group: [variable]} of `.env.example`: its headings, its comments, its defaults."""
+    groups: dict[str, list[Variable]] = {}
+    comment: list[str] = []
+    heading = ""
+    for line in (ROOT / ".env.example").read_text().splitlines():
+        if found := re.match(r"# --- (.+)", line):
+            heading, comment = found[1].capitalize(), []
+        elif found := re.match(r"#? ?([A-Z][A-Z0-9_]+)=(.*)", line):
+            groups.setdefault(heading, []).append(Variable(found[1], found[2], " ".join(comment)))
+            comment = []
+        else:
+            comment = [*comment, line.lstrip("# ")] if line.startswith("#") else []
+    return groups

@@ -2,12 +2,11 @@
 them and `make check` compares."""
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aifs.environment import ROOT
+from aifs.environment import ROOT, variables
 from aifs.sdk.cli import parser
 from workers.kinds import Kind, kinds
 
@@ -65,20 +64,10 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
 def settings() -> str:
     """`.env.example` as a page: its headings, its comments, its defaults."""
     text = MADE + "# Settings\n\nEach is an environment variable; `.env.example` is the file to copy.\n"
-    rows: list[list[str]] = []
-    comment: list[str] = []
-    for line in (ROOT / ".env.example").read_text().splitlines():
-        if heading := re.match(r"# --- (.+)", line):
-            text += _table(["Variable", "Default", "Meaning"], rows) if rows else ""
-            text += f"\n## {heading[1].capitalize()}\n\n"
-            rows, comment = [], []
-        elif variable := re.match(r"#? ?([A-Z][A-Z0-9_]+)=(.*)", line):
-            value = f"`{variable[2]}`" if variable[2] else ""
-            rows.append([f"`{variable[1]}`", value, " ".join(comment)])
-            comment = []
-        else:
-            comment = [*comment, line.lstrip("# ")] if line.startswith("#") else []
-    return text + _table(["Variable", "Default", "Meaning"], rows)
+    for heading, rows in variables().items():
+        cells = [[f"`{row.name}`", f"`{row.default}`" if row.default else "", row.meaning] for row in rows]
+        text += f"\n## {heading}\n\n{_table(['Variable', 'Default', 'Meaning'], cells)}"
+    return text
 
 
 def command() -> str:

@@ -134,8 +134,8 @@ CELERY_BEAT_SCHEDULE = {
 # --- Django
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin.apps.SimpleAdminConfig",  # aifs/urls.py loads the admin pages; other processes need none
+    "unfold.apps.BasicAppConfig",
+    "aifs.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -240,6 +240,18 @@ EMAIL_PORT = EMAIL_URL.port or (465 if EMAIL_USE_SSL else 587)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(EMAIL_URL.username or ""), unquote(EMAIL_URL.password or "")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "aifs@localhost")
+
+UNFOLD = {
+    "SITE_TITLE": "AIFS",
+    "SITE_HEADER": "AIFS",
+    "SITE_SUBHEADER": _("Operators' desk"),
+    "SITE_SYMBOL": "hub",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/favicon.svg"}],
+    "SHOW_LANGUAGES": True,
+    "SHOW_BACK_BUTTON": True,
+    "ENVIRONMENT": "aifs.desk.environment",
+    "SIDEBAR": {"show_search": True, "navigation": "aifs.desk.navigation"},
+}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("简体中文"))]

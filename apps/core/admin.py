@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
@@ -18,26 +17,11 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from apps.core import key_changes
 from apps.core.access import actor_of
+from apps.core.desk import ReadOnly
 from apps.core.errors import AifsError, translate
 from apps.core.models import ApiKey, Artefact, AuditEvent, Invitation, Membership, Project, Role, Team, Upload, User
 from apps.core.services import end_all_sessions, operating, record_audit
 from apps.core.spreadsheets import guarded
-
-admin.site.site_header = admin.site.site_title = "AIFS"
-admin.site.unregister(Group)
-
-
-class ReadOnly(ModelAdmin):
-    """To be looked at, not to be changed."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class KeepsAnOwner(BaseInlineFormSet):

@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from apps.core.desk import ReadOnly
 from apps.datasets.models import Dataset, DatasetVersion
 
 
@@ -19,17 +19,8 @@ class DatasetAdmin(ModelAdmin):
 
 
 @admin.register(DatasetVersion)
-class DatasetVersionAdmin(ModelAdmin):
+class DatasetVersionAdmin(ReadOnly):
     list_display: ClassVar = ("__str__", "format", "rows", "quarantined", "dropped", "created_at")
     list_filter: ClassVar = ("format", "source_format")
     search_fields: ClassVar = ("dataset__name", "artefact__sha256")
     list_select_related: ClassVar = ("dataset",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: DatasetVersion | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: DatasetVersion | None = None) -> bool:
-        return False

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 class GpucloudConfig(AppConfig):
     name = "apps.gpucloud"
     label = "gpucloud"
+    verbose_name = _("GPU Cloud")
 
     def ready(self) -> None:
         from apps.core import artefact_types, commands, lineage, navigation

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Prefetch, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -155,3 +157,18 @@ def list_nodes() -> QuerySet[Node]:
         Prefetch("accelerators", Accelerator.objects.order_by("vendor", "index")),
         Prefetch("leases", live, to_attr="live_leases"),
     ).order_by("name")
+
+
+def count_for_operators() -> dict[str, int]:
+    """Over all projects: jobs "queued", "running" and "failed" in the last day, nodes "ready" and "lost"."""
+    yesterday = timezone.now() - timedelta(days=1)
+    jobs = Job.objects.filter(Q(state__in=("queued", "running")) | Q(state="failed", ended_at__gte=yesterday))
+    counted = dict(jobs.values_list("state").annotate(count=Count("id")))
+    nodes = dict(Node.objects.values_list("state").annotate(count=Count("id")))
+    found = {state: counted.get(state, 0) for state in ("queued", "running", "failed")}
+    return found | {state: nodes.get(state, 0) for state in ("ready", "lost")}
+
+
+def list_failures() -> QuerySet[Job]:
+    """Jobs of all projects that failed, newest first."""
+    return Job.objects.filter(state=JobState.FAILED).select_related("project").order_by("-ended_at")

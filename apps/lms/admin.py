@@ -6,50 +6,40 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
+from apps.core.desk import ReadOnly
 from apps.core.errors import AifsError
 from apps.lms import selectors
 from apps.lms.models import Deployment, Evaluation, Feedback, Model, ModelVersion, Usage
 from apps.lms.services.deployments import System, start_deployment, stop_deployment
 
 
-class Looking(ModelAdmin):
-    """Rows that operators read: they are written by services alone."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Model)
-class ModelStoreAdmin(Looking):
+class ModelStoreAdmin(ReadOnly):
     list_display = ("name", "project", "licence", "created_by", "created_at")
     list_filter = ("project",)
     search_fields = ("name", "description")
+    list_select_related = ("project", "created_by")
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(Looking):
+class ModelVersionAdmin(ReadOnly):
     list_display = ("__str__", "family", "format", "parameters", "dtype", "context_length", "created_at")
     list_filter = ("family", "format")
     search_fields = ("model__name",)
+    list_select_related = ("model",)
 
 
 @admin.register(Evaluation)
-class EvaluationAdmin(Looking):
+class EvaluationAdmin(ReadOnly):
     list_display = ("model_version", "suite", "mean", "loss", "created_at")
     list_filter = ("suite",)
     search_fields = ("model_version__model__name",)
+    list_select_related = ("model_version__model",)
 
 
 @admin.register(Deployment)
-class DeploymentAdmin(Looking):
+class DeploymentAdmin(ReadOnly):
     list_display = ("name", "project", "state", "model_version", "runtime", "replicas", "created_at")
     list_filter = ("wanted", "runtime", "project")
     search_fields = ("name",)
@@ -81,7 +71,7 @@ class DeploymentAdmin(Looking):
 
 
 @admin.register(Usage)
-class UsageAdmin(Looking):
+class UsageAdmin(ReadOnly):
     list_display = (
         "response_id",
         "project",
@@ -94,11 +84,13 @@ class UsageAdmin(Looking):
     )
     list_filter = ("status", "project")
     search_fields = ("response_id", "model")
+    list_select_related = ("project",)
     date_hierarchy = "at"
 
 
 @admin.register(Feedback)
-class FeedbackAdmin(Looking):
+class FeedbackAdmin(ReadOnly):
     list_display = ("response_id", "project", "score", "comment", "created_at")
     list_filter = ("project",)
     search_fields = ("response_id", "comment")
+    list_select_related = ("project",)

@@ -7,7 +7,7 @@ from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Avg, BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -17,13 +17,13 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Artefact, Project
-from apps.core.selectors import as_uuid
+from apps.core.selectors import as_uuid, find_artefact, in_reach
 from apps.gpucloud.models import Job, JobState
 from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
 
 
 def count_evaluations(project: Project) -> int:
-    return Evaluation.objects.filter(model_version__model__project=project).count()
+    return Evaluation.objects.filter(artefact__project=project).count()
 
 
 def count_deployments(project: Project) -> int:
@@ -36,23 +36,35 @@ def count_deployments(project: Project) -> int:
 
 def list_models(actor: Actor) -> QuerySet[Model]:
     """Models of the actor's projects, with how many versions each has."""
-    versions = ModelVersion.objects.filter(model=OuterRef("pk"))
+    models = Model.objects.filter(project__in=actor.projects())
+    return _counted(models, ModelVersion.objects.all()).order_by("-id")
+
+
+def _counted(models: QuerySet[Model], versions: QuerySet[ModelVersion]) -> QuerySet[Model]:
+    """With `version_count` and `newest`, of these versions."""
+    versions = versions.filter(model=OuterRef("pk"))
     counted = versions.values("model").annotate(count=Count("pk")).values("count")
-    return (
-        Model.objects.filter(project__in=actor.projects())
-        .select_related("project", "created_by")
-        .annotate(
-            version_count=Coalesce(Subquery(counted), 0),  # per row shown, not per row there
-            newest=Subquery(versions.order_by("-number").values("number")[:1]),
-        )
-        .order_by("-id")
+    return models.select_related(
+        "project", "created_by"
+    ).annotate(
+        version_count=Coalesce(Subquery(counted), 0),  # per row shown, not per row there
+        newest=Subquery(versions.order_by("-number").values("number")[:1]),
     )
 
 
-def newest_versions(models: Iterable[Model]) -> list[dict[str, Any]]:
-    """[{"model", "version"}] with the newest version of each model, None when it has none."""
+def list_with_shared(actor: Actor, project: Project) -> QuerySet[Model]:
+    """The project's models, and those of which a version is shared with it (`is_shared`), as if they had no other."""
+    actor.require("view", project)
+    seen = ModelVersion.objects.filter(in_reach(project, "artefact"))
+    models = Model.objects.filter(Q(project=project) | Q(pk__in=seen.exclude(model__project=project).values("model")))
+    return _counted(models, seen).annotate(is_shared=ExpressionWrapper(~Q(project=project), BooleanField()))
+
+
+def newest_versions(models: Iterable[Model], project: Project) -> list[dict[str, Any]]:
+    """[{"model", "version"}] with the newest version of each model that the project may see, None when it has none."""
     rows = list(models)
-    newest = ModelVersion.objects.filter(model__in=rows).select_related("artefact").order_by("model", "-number")
+    versions = ModelVersion.objects.filter(in_reach(project, "artefact"), model__in=rows)
+    newest = versions.select_related("artefact").order_by("model", "-number")
     by_model = {version.model_id: version for version in newest.distinct("model")}
     return [{"model": model, "version": by_model.get(model.pk)} for model in rows]
 
@@ -74,15 +86,19 @@ def list_versions(actor: Actor) -> QuerySet[ModelVersion]:
 
 
 def get_version(actor: Actor, project: Project, ref: str | UUID) -> ModelVersion:
-    """By id, `name` (newest) or `name:number`. Raises NotFound."""
-    artefact_id = as_uuid(ref)
-    if artefact_id is None:
-        artefact = find_version(project, str(ref))
-        artefact_id = artefact.pk if artefact else None
-    version = list_versions(actor).filter(model__project=project, pk=artefact_id).first() if artefact_id else None
-    if version is None:
-        raise NotFound(_("This project has no model called “%(name)s”."), name=str(ref))
-    return version
+    """One the project may use, its own or shared with it: by id, `name` (newest) or `name:number`. Raises NotFound."""
+    actor.require("view", project)
+    try:
+        artefact = find_artefact(project, "model_version", ref)
+        return ModelVersion.objects.select_related("model__project", "artefact", "base__model").get(pk=artefact.pk)
+    except (NotFound, ModelVersion.DoesNotExist):
+        raise NotFound(_("This project has no model called “%(name)s”."), name=str(ref)) from None
+
+
+def list_usable(project: Project) -> QuerySet[ModelVersion]:
+    """Versions that can be deployed in a project, its own and those shared with it, newest first."""
+    versions = ModelVersion.objects.filter(in_reach(project, "artefact")).exclude(format="adapter")
+    return versions.select_related("model__project").order_by("-pk")
 
 
 def find_version(project: Project, ref: str) -> Artefact | None:
@@ -105,15 +121,15 @@ def version_url(artefact: Artefact) -> str:
 
 def list_evaluations(actor: Actor) -> QuerySet[Evaluation]:
     return (
-        Evaluation.objects.filter(model_version__model__project__in=actor.projects())
-        .select_related("model_version__model__project", "artefact", "job")
+        Evaluation.objects.filter(artefact__project__in=actor.projects())
+        .select_related("model_version__model", "artefact__project", "job")
         .order_by("-pk")
     )
 
 
 def get_evaluation(actor: Actor, project: Project, id: str | UUID) -> Evaluation:
     known = as_uuid(id)
-    found = list_evaluations(actor).filter(model_version__model__project=project, pk=known).first() if known else None
+    found = list_evaluations(actor).filter(artefact__project=project, pk=known).first() if known else None
     if found is None:
         raise NotFound(_("There is no such evaluation."))
     return found
@@ -181,8 +197,7 @@ def before_after(actor: Actor, version: ModelVersion) -> list[dict[str, Any]]:
 
 def comparable(evaluation: Evaluation, actor: Actor) -> QuerySet[Evaluation]:
     """Other evaluations of the project on the same suite."""
-    project = evaluation.model_version.model.project
-    same = list_evaluations(actor).filter(model_version__model__project=project, suite=evaluation.suite)
+    same = list_evaluations(actor).filter(artefact__project=evaluation.artefact.project_id, suite=evaluation.suite)
     return same.exclude(pk=evaluation.pk)
 
 
@@ -208,7 +223,7 @@ def get_deployment(actor: Actor, project: Project, ref: str | UUID) -> Deploymen
 
 def proposal(actor: Actor, project: Project, model: str) -> dict[str, Any]:
     """What a new deployment of a model version may be called: as the model, with a number when that is taken."""
-    version = list_versions(actor).filter(model__project=project, pk=as_uuid(model)).first() if as_uuid(model) else None
+    version = list_usable(project).filter(pk=as_uuid(model)).first() if as_uuid(model) else None
     if version is None:
         return {}
     taken = set(Deployment.objects.filter(project=project).values_list("name", flat=True))
@@ -273,6 +288,12 @@ def reason_of(deployment: Deployment) -> dict[str, Any]:
         return {}
     newest = max(deployment.instances.all(), key=lambda row: row.created_at, default=None)
     return newest.job.reason if newest else {}
+
+
+def count_unready_deployments() -> int:
+    """Over all projects: those that should answer and do not, or with fewer replicas than wanted."""
+    wanted = Deployment.objects.filter(wanted=True).prefetch_related("instances__job")
+    return sum(state_of(row) in {DeploymentState.FAILED, DeploymentState.DEGRADED} for row in wanted)
 
 
 def runtime_of(deployment: Deployment) -> str:

@@ -1,25 +1,11 @@
 """The operators' view of prompts: to look and search; versions never change."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from apps.core.desk import ReadOnly
 from apps.prompts.models import Prompt, PromptService, PromptVersion
-
-
-class ReadOnly(ModelAdmin):
-    """People work in the pages, where every deed is recorded."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Prompt)

@@ -1,0 +1,19 @@
+"""What the apps' admin pages share."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+
+class ReadOnly(ModelAdmin):
+    """Rows that operators look at and search; services alone write them."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
