@@ -22,6 +22,7 @@ from apps.core.models import ApiKey, Artefact, AuditEvent, Membership, Project
 from apps.core.notices_api import NotificationsViewSet, WebhooksViewSet
 from apps.core.rest import ProjectViewSet, ReadOnlyProjectViewSet
 from apps.core.rest.filters import refuse_unknown
+from apps.core.sharing_api import SharesViewSet, TeamsViewSet
 from apps.core.uploads_api import UploadViewSet
 
 
@@ -142,9 +143,10 @@ class AuditEventsViewSet(ReadOnlyProjectViewSet):
 
 
 class ArtefactsViewSet(ReadOnlyProjectViewSet):
-    """Everything made or brought in, of every type."""
+    """Everything made or brought in, of every type, and what others share with the project."""
 
     queryset = Artefact.objects.select_related("project")
+    artefact_field = ""
     filterset_fields = ("type", "name", "sha256", "job_id")
     ordering_fields = ("created_at", "name", "size_bytes")
 
@@ -183,4 +185,6 @@ def register(router: SimpleRouter) -> None:
     router.register("uploads", UploadViewSet, "upload")
     router.register("notifications", NotificationsViewSet, "notification")
     router.register("comments", CommentsViewSet, "comment")
+    router.register("shares", SharesViewSet, "share")
+    router.register("teams", TeamsViewSet, "team")
     router.register("webhooks", WebhooksViewSet, "webhook")

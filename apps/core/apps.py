@@ -28,6 +28,7 @@ class CoreConfig(AppConfig):
         navigation.register_card(
             "attention", template="core/_card_attention.html", context=dashboard.concerns, order=20
         )
+        navigation.register_card("lately", template="core/_card_lately.html", context=dashboard.lately, order=30)
         navigation.register_search("artefacts", selectors.search_artefacts)
         notices.register(
             "invitation.accepted",
@@ -47,6 +48,18 @@ class CoreConfig(AppConfig):
             text=gettext_noop("%(person)s has commented on %(thing)s."),
             icon="message-square-text",
         )
+        notices.register(
+            "artefact.share",
+            label=_("Something is shared with a project you own"),
+            text=gettext_noop("%(place)s shares %(thing)s with this project."),
+            icon="share-2",
+        )
+        notices.register(
+            "artefact.unshare",
+            label=_("Something is not shared any more with a project you own"),
+            text=gettext_noop("%(place)s does not share %(thing)s with this project any more."),
+            icon="share-2",
+        )
         navigation.register(
             area="lineage", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
         )
@@ -57,5 +70,8 @@ class CoreConfig(AppConfig):
             icon="settings",
             order=30,
             tool=True,
-            also=("core:settings_members", "core:settings_project", "core:settings_webhooks", "core:audit_list"),
+            also=(
+                "core:settings_members", "core:settings_project", "core:settings_team", "core:settings_webhooks",
+                "core:audit_list",
+            ),
         )

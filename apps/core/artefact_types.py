@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
 from django.utils.functional import Promise
 
 from apps.core.models import Artefact, Project
@@ -60,9 +61,59 @@ def label(type: str) -> str:
     return str(known.label) if known else type.replace("_", " ")
 
 
-def url(artefact: Artefact) -> str:
+def url(artefact: Artefact, project: Project | None = None) -> str:
+    """Its page; seen from another project that it is shared with, the page that shows it and nothing around it."""
     known = _types.get(artefact.type)
+    if project is not None and project.pk != artefact.project_id:
+        return reverse("core:shared_detail", args=[project.slug, artefact.pk])
     return known.url(artefact) if known else ""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What can be done with a shared artefact where it is shared: a button. right: what it needs in the project. url:
+    from the project and the artefact; empty when this one cannot be used so."""
+
+    label: str | Promise
+    icon: str
+    url: Callable[[Project, Artefact], str]
+    right: str = "run_simple"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """How a type of artefact is shown where it is shared: facts about the version alone, as (label, text), and a longer
+    text for what is best read whole."""
+
+    facts: Callable[[Artefact], list[tuple[str | Promise, str]]]
+    text: Callable[[Artefact], str] | None = None
+
+
+_shared: dict[str, Shared] = {}
+_uses: dict[str, list[Use]] = {}
+
+
+def register_shared(type: str, shared: Shared) -> None:
+    """This type can be shared. Nothing that `facts` and `text` tell may be about anything but the version itself."""
+    if type in _shared:
+        raise ValueError(f"artefact type {type!r} is shared twice")
+    _shared[type] = shared
+
+
+def shared(type: str) -> Shared | None:
+    """None for a type that cannot be shared."""
+    return _shared.get(type)
+
+
+def register_use(type: str, use: Use) -> None:
+    """An app above offers what it can do with a shared artefact of a type."""
+    _uses.setdefault(type, []).append(use)
+
+
+def uses(artefact: Artefact, project: Project) -> list[tuple[Use, str]]:
+    """Each with its address in the project."""
+    found = [(use, use.url(project, artefact)) for use in _uses.get(artefact.type, ())]
+    return [(use, address) for use, address in found if address]
 
 
 def meta(artefact: Artefact) -> dict[str, Any]:

@@ -6,7 +6,7 @@ deployment, a published service) is no artefact: its app registers a relation th
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +15,14 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_noop as _
 
-from apps.core import artefact_types
+from apps.core import artefact_types, selectors
 from apps.core.access import Actor
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.models import Artefact, LineageEdge, Project
 from apps.core.selectors import as_uuid
 
+Visible = dict[uuid.UUID, Project]
+"""The projects through which somebody looks at a graph."""
 LIMIT = 1_000
 """Nodes shown in one graph; a larger one is cut and says so."""
 DEPTH_MAX = 100
@@ -57,6 +59,8 @@ class Node:
     stale: list[dict[str, str]] = field(default_factory=list)
     dead_end: bool = False
     column: int = 0
+    shared_from: str = ""
+    """Name of the project whose it is, where it is seen only because it is shared."""
 
     @property
     def title(self) -> str:
@@ -129,7 +133,7 @@ def lineage(actor: Actor, type: str, id: str | uuid.UUID, direction: str = "both
         raise InvalidInput(_("Direction must be up, down or both."), direction=direction)
     if depth is not None and not 1 <= depth <= DEPTH_MAX:
         raise InvalidInput(_("Depth must be between 1 and %(most)d."), most=DEPTH_MAX)
-    visible = set(actor.projects().values_list("pk", flat=True))
+    visible = {row.project_id: row.project for row in actor.memberships()}
     known = as_uuid(id)
     centre = _load([known], visible).get(known) if known else None
     if centre is None or centre.type != type:
@@ -144,10 +148,10 @@ def lineage(actor: Actor, type: str, id: str | uuid.UUID, direction: str = "both
 
 
 def get_node(actor: Actor, project: Project, type: str, id: str | uuid.UUID) -> Node:
-    """Anything of a project that stands in graphs: the one way to point at a thing. Raises NotFound."""
+    """Anything that a project may read and that stands in graphs: the one way to point at a thing. Raises NotFound."""
     actor.require("view", project)
     known = as_uuid(id)
-    node = _load([known], {project.pk}).get(known) if known else None
+    node = _load([known], {project.pk: project}).get(known) if known else None
     if node is None or node.type != type:
         raise NotFound(_("There is no such artefact, or you may not see it."), type=type)
     return node
@@ -165,7 +169,7 @@ def gone(ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
 class _Walk:
     """A graph that grows generation by generation."""
 
-    def __init__(self, centre: Node, visible: set[uuid.UUID]) -> None:
+    def __init__(self, centre: Node, visible: Visible) -> None:
         self.visible = visible
         self.nodes = {centre.id: centre}
         self.links: dict[tuple[uuid.UUID, uuid.UUID, str], Link] = {}
@@ -191,7 +195,8 @@ class _Walk:
         """Every link between the nodes, also between what was reached by different ways."""
         links = _links("down", self.nodes.values(), among=self.nodes)
         self.links.update({(link.parent, link.child, link.role): link for link in links})
-        return [link for link in self.links.values() if link.parent in self.nodes and link.child in self.nodes]
+        between = [link for link in self.links.values() if link.parent in self.nodes and link.child in self.nodes]
+        return [replace(link, job=None) if self.nodes[link.child].shared_from else link for link in between]
 
 
 def _links(way: str, near: Iterable[Node], among: Collection[uuid.UUID] | None = None) -> list[Link]:
@@ -211,15 +216,26 @@ def _links(way: str, near: Iterable[Node], among: Collection[uuid.UUID] | None =
     return links
 
 
-def _load(ids: Iterable[uuid.UUID], visible: set[uuid.UUID]) -> dict[uuid.UUID, Node]:
+def _load(ids: Iterable[uuid.UUID], visible: Visible) -> dict[uuid.UUID, Node]:
     """The nodes of these ids that may be seen, artefacts first."""
     wanted = set(ids)
-    rows = Artefact.objects.filter(pk__in=wanted, project__in=visible).select_related("project").defer("manifest")
-    found = {row.pk: artefact_node(row) for row in rows}
+    rows = list(Artefact.objects.filter(pk__in=wanted).select_related("project").defer("manifest"))
+    elsewhere = [row.pk for row in rows if row.project_id not in visible]
+    readers = selectors.readers_of(visible.values(), elsewhere) if elsewhere else {}
+    found = {row.pk: artefact_node(row) for row in rows if row.project_id in visible}
+    found |= {row.pk: _shared_node(row, readers[row.pk]) for row in rows if row.pk in readers}
     for relation in _relations.values():
-        if missing := wanted - set(found):
+        if missing := wanted - {row.pk for row in rows}:
             found |= {node.id: node for node in relation.nodes(missing) if node.project.pk in visible}
     return found
+
+
+def _shared_node(row: Artefact, reader: Project) -> Node:
+    """As the project sees it that it is shared with: no word of the job or the people behind it."""
+    node = artefact_node(row)
+    return replace(
+        node, project=reader, url=artefact_types.url(row, reader), job=None, shared_from=row.project.name
+    )  # fmt: skip
 
 
 def artefact_node(row: Artefact) -> Node:
@@ -234,7 +250,7 @@ def artefact_node(row: Artefact) -> Node:
 # --- marks and places
 
 
-def _mark(found: Lineage, visible: set[uuid.UUID]) -> None:
+def _mark(found: Lineage, visible: Visible) -> None:
     """Mark dead ends and what stands on an older version, and give every node its column."""
     going_on = {link.parent for link in found.links}
     open_ends = [node for node in found.nodes if node.id not in going_on and not _is_final(node.type)]
@@ -263,7 +279,8 @@ def _newest(nodes: Iterable[Node]) -> dict[uuid.UUID, Artefact]:
     """Node → the newest version of the same thing, where that is another one and holds something else."""
     by_type: dict[str, dict[uuid.UUID, Node]] = {}
     for node in nodes:
-        by_type.setdefault(node.type, {})[node.id] = node
+        if not node.shared_from:  # another project's later versions are its own business
+            by_type.setdefault(node.type, {})[node.id] = node
     found: dict[uuid.UUID, Artefact] = {}
     for type, known in by_type.items():
         registered = artefact_types.get(type)

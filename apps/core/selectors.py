@@ -1,10 +1,12 @@
 """Reads that check access or join. Strangers get NotFound."""
 
+import re
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.usersessions.models import UserSession
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
@@ -21,6 +23,8 @@ from apps.core.models import (
     Notification,
     Project,
     SavedView,
+    Share,
+    Team,
     Upload,
     User,
     Webhook,
@@ -196,36 +200,109 @@ def get_saved_view(actor: Actor, id: uuid.UUID) -> SavedView:
     return view
 
 
-# --- artefacts
+# --- artefacts, and what is shared
 
 
-def get_artefact(actor: Actor, type: str, id: str | uuid.UUID) -> Artefact:
-    """Raises NotFound unless the actor may see its project."""
-    known = as_uuid(id)
-    artefact = (
-        Artefact.objects.select_related("project").filter(pk=known, type=type, project__in=actor.projects()).first()
-        if known
-        else None
-    )
+def shares_into(projects: Iterable[Project]) -> QuerySet[Share]:
+    """What others let these projects read: shared with one of them, or with its team. Nothing else asks who may read
+    somebody else's artefact, so what is taken back is gone everywhere at once."""
+    known = list(projects)
+    return Share.objects.filter(Q(project__in=known) | Q(team__in={project.team_id for project in known}))
+
+
+def in_reach(project: Project, path: str = "") -> Q:
+    """The artefacts a project may read: its own, and those shared with it. path: from a row to its artefact."""
+    own, id = (f"{path}__project", path) if path else ("project", "pk")
+    return Q(**{own: project}) | Q(**{f"{id}__in": shares_into([project]).values("artefact")})
+
+
+def list_artefacts(actor: Actor, project: Project) -> QuerySet[Artefact]:
+    """Those in reach of a project; `is_shared` marks another project's."""
+    actor.require("view", project)
+    rows = Artefact.objects.filter(in_reach(project)).select_related("project").defer("manifest", "meta")
+    return rows.annotate(is_shared=ExpressionWrapper(~Q(project=project), BooleanField()))
+
+
+def readers_of(projects: Iterable[Project], artefacts: Iterable[uuid.UUID]) -> dict[uuid.UUID, Project]:
+    """Artefact → the first of these projects that it is shared with."""
+    known = list(projects)
+    found: dict[uuid.UUID, Project] = {}
+    for share in shares_into(known).filter(artefact__in=list(artefacts)).order_by("id"):
+        for project in known:
+            if share.project_id == project.pk or (share.team_id and share.team_id == project.team_id):
+                found.setdefault(share.artefact_id, project)
+    return found
+
+
+def get_shared(actor: Actor, project: Project, id: uuid.UUID) -> Artefact:
+    """An artefact a project may read, its own or another's. Raises NotFound."""
+    actor.require("view", project)
+    artefact = Artefact.objects.select_related("project").filter(in_reach(project), pk=id).first()
+    if artefact is None:
+        raise NotFound(_("There is no such artefact, or you may not see it."))
+    return artefact
+
+
+def get_own_artefact(actor: Actor, project: Project, type: str, id: uuid.UUID) -> Artefact:
+    """An artefact that belongs to the project. Raises NotFound, also for what is only shared with it."""
+    actor.require("view", project)
+    artefact = Artefact.objects.select_related("project").filter(project=project, type=type, pk=id).first()
     if artefact is None:
         raise NotFound(_("There is no such artefact, or you may not see it."), type=type)
     return artefact
 
 
+def with_teams(projects: Iterable[Project]) -> QuerySet[Project]:
+    """The same projects with their teams at hand."""
+    return Project.objects.filter(pk__in=[row.pk for row in projects]).select_related("team").order_by("name")
+
+
+def list_shares(artefact: Artefact) -> QuerySet[Share]:
+    """With whom an artefact is shared, newest first."""
+    return artefact.shares.select_related("project", "team", "created_by").order_by("-id")
+
+
+def get_share(project: Project, id: uuid.UUID) -> Share:
+    """A share of one of the project's own artefacts. Raises NotFound."""
+    shares = Share.objects.select_related("artefact__project", "project", "team")
+    share = shares.filter(artefact__project=project, pk=id).first()
+    if share is None:
+        raise NotFound(_("There is no such share."))
+    return share
+
+
+def share_targets(actor: Actor, project: Project) -> tuple[list[Project], list[Team]]:
+    """Where the actor could bring things in by other ways, too: projects and the teams of such projects."""
+    mine = [row.project for row in actor.memberships() if actor.may("run_simple", row.project)]
+    teams = Team.objects.filter(pk__in={row.team_id for row in mine}).order_by("name")
+    return [row for row in mine if row.pk != project.pk], list(teams)
+
+
 def find_artefact(project: Project, type: str, ref: str | uuid.UUID) -> Artefact:
-    """An artefact of a project by id, `name` (newest version) or `name:version`. Raises NotFound."""
+    """An artefact that a project may read, by id, `name` (newest version) or `name:version`; one that another project
+    shares also as `project/name:version`. Raises NotFound."""
     known = as_uuid(ref)
     artefact: Artefact | None
     if known:
-        artefact = Artefact.objects.filter(project=project, type=type, pk=known).first()
+        artefact = Artefact.objects.filter(in_reach(project), type=type, pk=known).first()
     else:
         registered = artefact_types.get(type)
         artefact = registered.find(project, str(ref)) if registered else None
+        artefact = artefact or _find_shared(project, type, str(ref))
     if artefact is None:
         raise NotFound(
             _("This project has no %(label)s called “%(ref)s”."), label=str(artefact_types.label(type)), ref=str(ref)
         )
     return artefact
+
+
+def _find_shared(project: Project, type: str, ref: str) -> Artefact | None:
+    """By the short name of the project it comes from and its own; without a version the newest that is shared."""
+    source, slash, name = ref.partition("/")
+    if not slash:
+        return None
+    shared = Artefact.objects.filter(in_reach(project), type=type, project__slug=source).exclude(project=project)
+    return shared.filter(Q(name=name) | Q(name__regex=rf"^{re.escape(name)}:[0-9]+$")).order_by("-id").first()
 
 
 def get_upload(actor: Actor, project: Project, id: str | uuid.UUID) -> Upload:
@@ -243,8 +320,8 @@ def get_upload(actor: Actor, project: Project, id: str | uuid.UUID) -> Upload:
 def search_artefacts(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
     """Artefacts of every registered type whose name holds all the words, newest first: (label, address, kind)."""
     actor.require("view", project)
-    found = Artefact.objects.filter(project=project, type__in=artefact_types.names()).select_related("project")
+    found = Artefact.objects.filter(in_reach(project), type__in=artefact_types.names()).select_related("project")
     for word in query.split()[:5]:
         found = found.filter(name__icontains=word)
     rows = found.defer("manifest", "meta").order_by("-id")[:8]
-    return [(row.name, artefact_types.url(row), artefact_types.label(row.type)) for row in rows]
+    return [(row.name, artefact_types.url(row, project), artefact_types.label(row.type)) for row in rows]

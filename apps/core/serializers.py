@@ -62,9 +62,9 @@ class RotationSerializer(serializers.Serializer):
 
 
 class AuditEventSerializer(serializers.ModelSerializer):
-    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
-    user = serializers.SlugRelatedField(slug_field="email", read_only=True)
-    api_key = serializers.SlugRelatedField(slug_field="prefix", read_only=True)
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
+    user = serializers.SlugRelatedField(slug_field="email", read_only=True, allow_null=True)
+    api_key = serializers.SlugRelatedField(slug_field="prefix", read_only=True, allow_null=True)
 
     class Meta:
         model = AuditEvent
@@ -73,7 +73,22 @@ class AuditEventSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
 
-class ArtefactSerializer(serializers.ModelSerializer):
+class SharedFields(serializers.ModelSerializer):
+    """Of rows that can be shared: what is around the version (the job that made it …) is for members of its project."""
+
+    around: ClassVar[tuple[str, ...]] = ()
+
+    def to_representation(self, row: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(row)
+        request = self.context.get("request")
+        mine = {membership.project_id for membership in request.actor.memberships()} if request else set()
+        if getattr(row, "artefact", row).project_id not in mine:
+            shown |= dict.fromkeys(self.around)
+        return shown
+
+
+class ArtefactSerializer(SharedFields):
+    around: ClassVar[tuple[str, ...]] = ("job_id",)
     project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
 
     class Meta:
@@ -122,6 +137,7 @@ class LineageNodeSerializer(serializers.Serializer):
     state = serializers.CharField(help_text="Empty for what never changes.")
     state_label = serializers.CharField()
     job = serializers.UUIDField(allow_null=True)
+    shared_from = serializers.CharField(help_text="The project whose it is, where it is seen because it is shared.")
     sha256 = serializers.CharField()
     created_at = serializers.DateTimeField(allow_null=True)
     stale = serializers.ListField(
@@ -172,5 +188,6 @@ def lineage_node(node: lineage.Node) -> dict[str, Any]:
 
 
 LINEAGE_FIELDS = (
-    "type", "id", "version", "url", "state", "state_label", "job", "sha256", "created_at", "stale", "dead_end", "column"
+    "type", "id", "version", "url", "state", "state_label", "job", "shared_from", "sha256", "created_at", "stale",
+    "dead_end", "column",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from apps.core.views import (
     people,
     saved_views,
     settings,
+    sharing,
     webhooks,
 )
 
@@ -39,6 +40,11 @@ urlpatterns = [
     path("p/<slug:project>/comments/<uuid:comment>/delete/", comments.comment_delete, name="comment_delete"),
     path("p/<slug:project>/comments/<slug:type>/<uuid:id>/", comments.comment_list, name="comment_list"),
     path("p/<slug:project>/comments/<slug:type>/<uuid:id>/new/", comments.comment_create, name="comment_create"),
+    path("p/<slug:project>/shared/<uuid:artefact>/", sharing.shared_detail, name="shared_detail"),
+    path("p/<slug:project>/shares/<uuid:share>/revoke/", sharing.share_revoke, name="share_revoke"),
+    path("p/<slug:project>/shares/<slug:type>/<uuid:id>/", sharing.share_list, name="share_list"),
+    path("p/<slug:project>/shares/<slug:type>/<uuid:id>/new/", sharing.share_create, name="share_create"),
+    path("p/<slug:project>/settings/team/", sharing.settings_team, name="settings_team"),
     path("p/<slug:project>/views/", saved_views.view_save, name="view_save"),
     path("p/<slug:project>/views/<uuid:view>/default/", saved_views.view_default, name="view_default"),
     path("p/<slug:project>/views/<uuid:view>/delete/", saved_views.view_delete, name="view_delete"),

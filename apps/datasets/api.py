@@ -70,6 +70,7 @@ class DatasetVersionsViewSet(ReadOnlyProjectViewSet):
     queryset = DatasetVersion.objects.select_related("dataset__project", "artefact")
     serializer_class = serializers.DatasetVersionSerializer
     project_field = "dataset__project"
+    artefact_field = "artefact"
     filterset_class = VersionFilters
     ordering_fields = ("number", "created_at", "rows")
     rights: ClassVar = {"preview_upload": "run_simple", "trial": "view"}
@@ -104,7 +105,7 @@ class DatasetVersionsViewSet(ReadOnlyProjectViewSet):
 
     @extend_schema(
         parameters=[OpenApiParameter("format", OpenApiTypes.STR, enum=list(exports.FORMATS))],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        responses={(200, name.partition(";")[0]): OpenApiTypes.BINARY for name, _write in exports.FORMATS.values()},
     )
     @action(detail=True)
     def export(self, request: Request, pk: str) -> StreamingHttpResponse:

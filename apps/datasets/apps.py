@@ -9,7 +9,7 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import artefact_types, dashboard, navigation  # these need the models, which are ready only now
-        from apps.datasets import jobs, lineage, selectors
+        from apps.datasets import jobs, lineage, selectors, sharing
         from apps.gpucloud import handlers
 
         artefact_types.register(
@@ -21,6 +21,9 @@ class DatasetsConfig(AppConfig):
             icon="database",
             newest=lineage.newest,
         )
+        artefact_types.register_shared("dataset_version", artefact_types.Shared(facts=sharing.facts))
+        for use in sharing.USES:
+            artefact_types.register_use("dataset_version", use)
         handlers.register(jobs.DatasetsHandler())
         navigation.register(area="data", label=_("Data"), url_name="datasets:dataset_list", icon="database", order=10)
         navigation.register_search("datasets", selectors.search)

@@ -12,11 +12,11 @@ DATASETS = register(
         url_name="datasets:dataset_list",
         label=_("Datasets"),
         icon="database",
-        rows=lambda actor, project: selectors.list_datasets(actor).filter(project=project),
+        rows=selectors.list_with_shared,
         row_template="datasets/_dataset_row.html",
         columns=(
             Column("name", _("Name"), lambda row: row.name, order="name"),
-            Column("description", _("Description"), lambda row: row.description, head=False),
+            Column("description", _("Description"), lambda row: "" if row.is_shared else row.description, head=False),
             Column("kind", _("What it is for"), lambda row: row.get_kind_display()),
             Column("format", _("Holds"), lambda row: row.format or ""),
             Column("rows", _("Rows"), lambda row: row.rows, numeric=True),

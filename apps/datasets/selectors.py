@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Artefact, Project
+from apps.core.selectors import in_reach
 from apps.core.storage import storage
 from apps.datasets.models import Dataset, DatasetVersion
 
@@ -25,8 +26,18 @@ def list_datasets(actor: Actor) -> QuerySet[Dataset]:
     return with_newest(Dataset.objects.filter(project__in=actor.projects())).order_by("-created_at", "-id")
 
 
-def with_newest(datasets: QuerySet[Dataset]) -> QuerySet[Dataset]:
-    versions = DatasetVersion.objects.filter(dataset=OuterRef("pk"))
+def list_with_shared(actor: Actor, project: Project) -> QuerySet[Dataset]:
+    """The project's datasets, and those of which a version is shared with it (`is_shared`), as if they had no other."""
+    actor.require("view", project)
+    shared = DatasetVersion.objects.filter(in_reach(project, "artefact")).exclude(dataset__project=project)
+    datasets = Dataset.objects.filter(Q(project=project) | Q(pk__in=shared.values("dataset")))
+    seen = with_newest(datasets, DatasetVersion.objects.filter(in_reach(project, "artefact")))
+    return seen.annotate(is_shared=ExpressionWrapper(~Q(project=project), BooleanField()))
+
+
+def with_newest(datasets: QuerySet[Dataset], versions: QuerySet[DatasetVersion] | None = None) -> QuerySet[Dataset]:
+    """versions: those there are for the reader; all of them unless given."""
+    versions = (DatasetVersion.objects.all() if versions is None else versions).filter(dataset=OuterRef("pk"))
     newest = versions.order_by("-number")
     counted = versions.values("dataset").annotate(count=Count("pk")).values("count")  # per row shown, not per row there
     return datasets.select_related("project", "created_by").annotate(
@@ -55,8 +66,10 @@ def list_versions(actor: Actor) -> QuerySet[DatasetVersion]:
 
 
 def get_version(actor: Actor, project: Project, id: UUID) -> DatasetVersion:
-    """Raises NotFound."""
-    version = list_versions(actor).filter(dataset__project=project, pk=id).first()
+    """One of the project's own, or one that is shared with it. Raises NotFound."""
+    actor.require("view", project)
+    versions = DatasetVersion.objects.select_related("dataset__project", "artefact__created_by")
+    version = versions.filter(in_reach(project, "artefact"), pk=id).first()
     if version is None:
         raise NotFound(_("There is no such dataset version in this project."))
     return version
@@ -148,15 +161,16 @@ def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, s
     return [(row.name, reverse("datasets:dataset_detail", args=[project.slug, row.pk]), _("dataset")) for row in found]
 
 
-def parents_of(version: DatasetVersion) -> QuerySet[DatasetVersion]:
-    """Dataset versions this one was made from."""
-    return DatasetVersion.objects.filter(artefact__children_edges__child=version.artefact_id).select_related("dataset")
+def parents_of(version: DatasetVersion, project: Project) -> QuerySet[DatasetVersion]:
+    """Dataset versions this one was made from, as far as the project may see them."""
+    parents = DatasetVersion.objects.filter(artefact__children_edges__child=version.artefact_id)
+    return parents.filter(in_reach(project, "artefact")).select_related("dataset")
 
 
-def children_of(version: DatasetVersion) -> QuerySet[Artefact]:
-    """What was made of it, newest first."""
+def children_of(version: DatasetVersion, project: Project) -> QuerySet[Artefact]:
+    """What the project made of it, newest first."""
     return (
-        Artefact.objects.filter(parent_edges__parent=version.artefact_id, project=version.dataset.project_id)
+        Artefact.objects.filter(parent_edges__parent=version.artefact_id, project=project)
         .select_related("project")
         .defer("manifest", "meta")
         .order_by("-created_at")

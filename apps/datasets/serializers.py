@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from rest_framework import serializers
 
+from apps.core.serializers import SharedFields
 from apps.datasets.models import Dataset, DatasetVersion
 
 
@@ -12,10 +13,10 @@ class DatasetSerializer(serializers.ModelSerializer):
 
     project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     version_count = serializers.IntegerField(read_only=True, default=0)
-    newest = serializers.UUIDField(source="newest_id", read_only=True, default=None)
-    version = serializers.IntegerField(source="newest_number", read_only=True, default=None)
-    format = serializers.CharField(read_only=True, default=None)
-    rows = serializers.IntegerField(read_only=True, default=None)
+    newest = serializers.UUIDField(source="newest_id", read_only=True, allow_null=True, default=None)
+    version = serializers.IntegerField(source="newest_number", read_only=True, allow_null=True, default=None)
+    format = serializers.CharField(read_only=True, allow_null=True, default=None)
+    rows = serializers.IntegerField(read_only=True, allow_null=True, default=None)
 
     class Meta:
         model = Dataset
@@ -32,9 +33,10 @@ class DatasetUpdateSerializer(serializers.ModelSerializer):
         fields: ClassVar = ["kind", "description"]
 
 
-class DatasetVersionSerializer(serializers.ModelSerializer):
+class DatasetVersionSerializer(SharedFields):
     """rows_in = rows + quarantined + dropped. report: what was found, dropped and why."""
 
+    around = ("job", "dataset")
     id = serializers.UUIDField(source="pk", read_only=True)
     project = serializers.SlugRelatedField(source="dataset.project", slug_field="slug", read_only=True)
     dataset = serializers.UUIDField(source="dataset_id", read_only=True)

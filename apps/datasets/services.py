@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Artefact, Project, User
-from apps.core.services import record_audit, register_artefact
+from apps.core.services import USED_ELSEWHERE, USED_ELSEWHERE_HINT, record_audit, register_artefact
 from apps.core.storage import Manifest
 from apps.datasets.models import Dataset, DatasetKind, DatasetVersion
 from apps.gpucloud.models import JobInput
@@ -52,7 +52,10 @@ def delete_dataset(actor: Actor, dataset: Dataset) -> None:
     """Remove a dataset with its versions. Raises Conflict when a job has read one: lineage would lose its roots."""
     actor.require("run", dataset.project)
     artefacts = Artefact.objects.filter(dataset_version__dataset=dataset)
-    used = JobInput.objects.filter(artefact__in=artefacts).count()
+    readers = JobInput.objects.filter(artefact__in=artefacts)
+    used = readers.filter(job__project=dataset.project).count()
+    if not used and readers.exists():
+        raise Conflict(USED_ELSEWHERE, hint=USED_ELSEWHERE_HINT)
     if used:
         raise Conflict(
             _("%(used)d jobs have read this dataset, so it cannot be deleted."),

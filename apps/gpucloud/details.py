@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Collection
 from pprint import pformat
 from typing import Any
 
@@ -19,6 +20,7 @@ from apps.core.models import Artefact
 from apps.gpucloud import selectors, shown
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.shown import title_of
 
 TABS = {
     "overview": _("Overview"),
@@ -28,7 +30,7 @@ TABS = {
     "lineage": _("Lineage"),
     "spec": _("Spec"),
 }
-CURL = """curl {url}/api/v1/jobs/ \\
+CURL = """curl {url}/api/v1/{collection}/ \\
   -H "Authorization: Bearer $AIFS_API_KEY" \\
   -H "Content-Type: application/json" \\
   -d {body}"""
@@ -41,22 +43,28 @@ job = Client(project={project!r}).jobs.start(
 job.wait(progress=True)"""
 
 
-def tab_of(request: HttpRequest) -> str:
+def tab_of(request: HttpRequest, tabs: Collection[str] = tuple(TABS)) -> str:
     """The tab that `?tab=` names; the overview for anything else."""
     tab = request.GET.get("tab", "")
-    return tab if tab in TABS else "overview"
+    return tab if tab in tabs else "overview"
 
 
-def frame(actor: Actor, job: Job, tab: str, address: str) -> dict[str, Any]:
-    """Context of `gpucloud/_frame.html` and `gpucloud/_tab.html` for one tab of a job whose page is at an address."""
-    links = [
+def tab_links(tab: str, address: str, tabs: Collection[str] = tuple(TABS)) -> list[dict[str, Any]]:
+    """What `ui/tabs.html` draws, in the order in which tabs stand everywhere."""
+    return [
         {
             "label": gettext(label),
             "url": address if name == "overview" else f"{address}?tab={name}",
             "active": name == tab,
+            "count": None,
         }
         for name, label in TABS.items()
+        if name in tabs
     ]
+
+
+def frame(actor: Actor, job: Job, tab: str, address: str, tabs: Collection[str] = tuple(TABS)) -> dict[str, Any]:
+    """Context of `gpucloud/_frame.html` and `gpucloud/_tab.html` for one tab of a job whose page is at an address."""
     return {
         "job": job,
         "kind_label": shown.kind_label(job.kind),
@@ -65,7 +73,7 @@ def frame(actor: Actor, job: Job, tab: str, address: str) -> dict[str, Any]:
         "reason": shown.reason(job.reason),
         "progress": shown.bar(job.progress),
         "tab": tab,
-        "tabs": [{**link, "count": None} for link in links],
+        "tabs": tab_links(tab, address, tabs),
         "active": job.state in Job.ACTIVE,
         "match": shown.match(job),
         "reproductions": [
@@ -74,12 +82,6 @@ def frame(actor: Actor, job: Job, tab: str, address: str) -> dict[str, Any]:
         "may_reproduce": job.state == JobState.SUCCEEDED and not job.service,
         **CONTEXT[tab](actor, job),
     }  # fmt: skip
-
-
-def title_of(job: Job) -> str:
-    """Its name, or that of what it makes; the name of its kind when it has none, or one that says no more than that."""
-    name = job.name or str(job.params.get("name") or "")
-    return shown.kind_label(job.kind) if name in ("", job.kind) else name
 
 
 def _overview(actor: Actor, job: Job) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def _files(actor: Actor, job: Job) -> dict[str, Any]:
         {
             "name": row.name,
             "artefact": row.artefact,
-            "url": artefact_types.url(row.artefact),
+            "url": artefact_types.url(row.artefact, job.project),
             "type": artefact_types.label(row.artefact.type),
         }
         for row in job.inputs.select_related("artefact__project")
@@ -162,16 +164,23 @@ def spec(job: Job) -> dict[str, Any]:
 def snippets(job: Job) -> list[dict[str, str]]:
     """[{"title", "code"}]: the spec as JSON and YAML, and how to start it again."""
     body = spec(job)
+    return written_out(body, "jobs", {"aifs": command(job), "Python": _python(job)})
+
+
+def written_out(body: dict[str, Any], collection: str, calls: dict[str, str]) -> list[dict[str, str]]:
+    """[{"title", "code"}]: what was asked of a collection as JSON and YAML, the calls that do it again, and curl."""
     curl = CURL.format(
-        url=settings.AIFS_URL.rstrip("/"), body=shlex.quote(json.dumps(body, ensure_ascii=False, indent=1))
+        url=settings.AIFS_URL.rstrip("/"),
+        collection=collection,
+        body=shlex.quote(json.dumps(body, ensure_ascii=False, indent=1)),
     )
-    return [
-        {"title": "JSON", "code": json.dumps(body, ensure_ascii=False, indent=2)},
-        {"title": "YAML", "code": yaml.safe_dump(body, allow_unicode=True, sort_keys=False)},
-        {"title": "aifs", "code": command(job)},
-        {"title": "Python", "code": _python(job)},
-        {"title": "curl", "code": curl},
-    ]
+    codes = {
+        "JSON": json.dumps(body, ensure_ascii=False, indent=2),
+        "YAML": yaml.safe_dump(body, allow_unicode=True, sort_keys=False),
+        **calls,
+        "curl": curl,
+    }
+    return [{"title": title, "code": code} for title, code in codes.items()]
 
 
 def command(job: Job) -> str:
@@ -179,7 +188,7 @@ def command(job: Job) -> str:
     parts = ["aifs", "job", "start", job.kind]
     for name, value in job.params.items():
         if value is not None:
-            parts += ["--param", f"{name}={_argument(value)}"]
+            parts += ["--param", f"{name}={argument(value)}"]
     for name, value in job.resources.items():
         if value:
             parts += ["--resource", f"{name}={value}"]
@@ -189,7 +198,8 @@ def command(job: Job) -> str:
     return " ".join(shlex.quote(part) for part in parts)
 
 
-def _argument(value: Any) -> str:
+def argument(value: Any) -> str:
+    """A value as `--param` reads it."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str):
         return text

@@ -85,7 +85,7 @@ class JobSerializer(serializers.ModelSerializer):
 
     project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     kind_label = serializers.SerializerMethodField()
-    created_by = serializers.SlugRelatedField(slug_field="email", read_only=True)
+    created_by = serializers.SlugRelatedField(slug_field="email", read_only=True, allow_null=True)
     url = serializers.SerializerMethodField()
 
     class Meta:
@@ -135,13 +135,13 @@ class JobDetailSerializer(JobSerializer):
         ]
 
     def get_inputs(self, job: Job) -> dict[str, Any]:
-        rows = job.inputs.select_related("artefact")
+        rows = job.inputs.select_related("artefact__project")
         return {
             row.name: {
                 "type": row.artefact.type,
                 "id": str(row.artefact_id),
                 "name": row.artefact.name,
-                "url": artefact_types.url(row.artefact),
+                "url": artefact_types.url(row.artefact, job.project),
             }
             for row in rows
         }

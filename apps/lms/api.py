@@ -21,6 +21,9 @@ from apps.gpucloud.services import submit_job
 from apps.lms import selectors, serializers, services
 from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 
+BINARY = "application/octet-stream"
+"""Of every file of a model: a name such as `card.html` decides nothing."""
+
 
 class ModelsViewSet(mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
     """Names under which versions stand in line. Versions come from jobs: `lms.import`, `lmt.sft`."""
@@ -62,6 +65,7 @@ class ModelVersionsViewSet(ReadOnlyProjectViewSet):
     queryset = ModelVersion.objects.select_related("model__project", "artefact")
     serializer_class = serializers.ModelVersionSerializer
     project_field = "model__project"
+    artefact_field = "artefact"
     filterset_class = VersionFilters
     ordering_fields = ("number", "created_at")
 
@@ -79,7 +83,7 @@ class ModelVersionsViewSet(ReadOnlyProjectViewSet):
         manifest = self.get_object().artefact.manifest
         return Response({"files": [{"path": path, **entry} for path, entry in sorted(manifest.items())]})
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, BINARY): OpenApiTypes.BINARY})
     @action(detail=True, url_path="files/(?P<path>.+)", url_name="file")
     def file(self, request: Request, pk: str, path: str) -> FileResponse:
         """One file. Only what the manifest names exists."""
@@ -87,7 +91,7 @@ class ModelVersionsViewSet(ReadOnlyProjectViewSet):
         if entry is None:
             raise NotFound("There is no such file in this version.")
         name = path.rstrip("/").rpartition("/")[2]
-        response = FileResponse(storage().open(entry["sha256"]), as_attachment=True, filename=name)
+        response = FileResponse(storage().open(entry["sha256"]), as_attachment=True, filename=name, content_type=BINARY)
         response["Content-Length"] = str(entry["size"])
         return response
 
@@ -95,9 +99,9 @@ class ModelVersionsViewSet(ReadOnlyProjectViewSet):
 class EvaluationsViewSet(IdempotentCreate, mixins.CreateModelMixin, ReadOnlyProjectViewSet):
     """What was found about models. Creating one starts a job of kind `lms.evaluate` and returns it."""
 
-    queryset = Evaluation.objects.select_related("model_version__model__project", "job")
+    queryset = Evaluation.objects.select_related("artefact__project", "model_version__model", "job")
     serializer_class = serializers.EvaluationSerializer
-    project_field = "model_version__model__project"
+    project_field = "artefact__project"
     filterset_fields = ("suite", "model_version", "job")
     ordering_fields = ("created_at", "mean", "loss")
 

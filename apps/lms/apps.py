@@ -11,8 +11,8 @@ class LmsConfig(AppConfig):
         from apps.core import artefact_types, dashboard, key_changes, navigation
         from apps.core import lineage as core_lineage
         from apps.gpucloud.handlers import register
-        from apps.lms import lineage, selectors
-        from apps.lms.attention import deployment_concerns
+        from apps.lms import lineage, selectors, sharing
+        from apps.lms.attention import calls_of_the_month, deployment_concerns
         from apps.lms.jobs import LmsHandler
         from apps.lms.services import snapshot
 
@@ -26,6 +26,9 @@ class LmsConfig(AppConfig):
             icon="boxes",
             newest=lineage.newest,
         )
+        artefact_types.register_shared("model_version", artefact_types.Shared(sharing.facts, sharing.card))
+        for use in sharing.USES:
+            artefact_types.register_use("model_version", use)
         artefact_types.register(
             "evaluation",
             label=_("evaluation"),
@@ -38,6 +41,7 @@ class LmsConfig(AppConfig):
         navigation.register(area="lms", label=_("Models & Serving"), url_name="lms:model_list", icon="boxes", order=50)
         navigation.register_search("lms", selectors.search)
         dashboard.register_concerns("deployments", deployment_concerns)
+        dashboard.register_figures("calls", calls_of_the_month)
         dashboard.register_stage(
             dashboard.Stage(
                 name="evaluate",

@@ -14,6 +14,19 @@ from apps.lms.services.deployments import NAME_CHARACTERS, REPLICAS_MAX
 from workers.lms.engines.base import runtimes
 
 
+def offer(field: Any, project: Project) -> None:
+    """What the project may deploy; of another project's it says so."""
+
+    def label(version: ModelVersion) -> str:
+        if version.model.project_id == project.pk:
+            return str(version)
+        words = {"thing": str(version), "place": version.model.project.name}
+        return gettext("%(thing)s (shared from %(place)s)") % words
+
+    field.queryset = selectors.list_usable(project)
+    field.label_from_instance = label
+
+
 class DeploymentForm(forms.Form):
     """What every deployment has; parameters of the instances come from the form of `lms.serve`."""
 
@@ -43,8 +56,7 @@ class DeploymentForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        versions = selectors.list_versions(actor).filter(model__project=project).exclude(format="adapter")
-        self.fields["model"].queryset = versions  # type: ignore[attr-defined]
+        offer(self.fields["model"], project)
         known = [(name, gettext(runtime.label)) for name, runtime in runtimes.items()]
         self.fields["runtime"].choices = [("auto", _("Automatic")), *known]  # type: ignore[attr-defined]
 
@@ -79,8 +91,7 @@ class ScaleForm(forms.Form):
     def __init__(self, *args: Any, actor: Actor, deployment: Deployment, **kwargs: Any) -> None:
         initial = {"model": deployment.model_version_id, "replicas": deployment.replicas}
         super().__init__(*args, initial=initial, **kwargs)
-        versions = selectors.list_versions(actor).filter(model__project=deployment.project).exclude(format="adapter")
-        self.fields["model"].queryset = versions  # type: ignore[attr-defined]
+        offer(self.fields["model"], deployment.project)
 
 
 class ModelForm(forms.ModelForm):

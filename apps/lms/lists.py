@@ -23,8 +23,8 @@ MODELS = register(
         url_name="lms:model_list",
         label=_("Models"),
         icon="boxes",
-        rows=lambda actor, project: selectors.list_models(actor).filter(project=project),
-        present=lambda rows, project: selectors.newest_versions(rows),
+        rows=selectors.list_with_shared,
+        present=selectors.newest_versions,
         row_template="lms/_model_row.html",
         columns=(
             Column("name", _("Name"), lambda row: row["model"].name, order="name"),
@@ -59,7 +59,7 @@ EVALUATIONS = register(
         url_name="lms:evaluation_list",
         label=_("Evaluations"),
         icon="gauge",
-        rows=lambda actor, project: selectors.list_evaluations(actor).filter(model_version__model__project=project),
+        rows=lambda actor, project: selectors.list_evaluations(actor).filter(artefact__project=project),
         row_template="lms/_evaluation_row.html",
         columns=(
             Column("suite", _("Measured on"), lambda row: row.suite or _now("Held-out rows")),

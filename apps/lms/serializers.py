@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.core.serializers import SharedFields
 from apps.lms import selectors
 from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 
@@ -20,7 +22,8 @@ class ModelSerializer(serializers.ModelSerializer):
         read_only_fields = ("name",)
 
 
-class ModelVersionSerializer(serializers.ModelSerializer):
+class ModelVersionSerializer(SharedFields):
+    around = ("job", "base", "model")
     id = serializers.UUIDField(source="pk", read_only=True)
     project = serializers.CharField(source="model.project.slug", read_only=True)
     model = serializers.UUIDField(source="model_id", read_only=True)
@@ -43,7 +46,7 @@ class ModelVersionSerializer(serializers.ModelSerializer):
 
 class EvaluationSerializer(serializers.ModelSerializer):
     id = serializers.UUIDField(source="pk", read_only=True)
-    project = serializers.CharField(source="model_version.model.project.slug", read_only=True)
+    project = serializers.CharField(source="artefact.project.slug", read_only=True)
     model_version = serializers.UUIDField(source="model_version_id", read_only=True)
     model = serializers.CharField(source="model_version.__str__", read_only=True)
     job = serializers.UUIDField(source="job_id", read_only=True)
@@ -63,22 +66,37 @@ class EvaluationCreateSerializer(serializers.Serializer):
     name = serializers.CharField(required=False, allow_blank=True, max_length=200)
 
 
+class InstanceSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    job = serializers.UUIDField()
+    state = serializers.CharField()
+
+
 class DeploymentSerializer(serializers.ModelSerializer):
+    """What has a default here and no column is filled in by `to_representation`."""
+
     project = serializers.SlugRelatedField("slug", read_only=True)
     name = serializers.CharField(max_length=200)
-    model = serializers.CharField(required=False, allow_blank=True, write_only=True)
+    model = serializers.CharField(required=False, allow_blank=True)
     runtime = serializers.CharField(required=False, max_length=30)
     external_key = serializers.CharField(required=False, allow_blank=True, write_only=True, max_length=500)
     external_url = serializers.CharField(required=False, allow_blank=True, max_length=200)
     external_model = serializers.CharField(required=False, allow_blank=True, max_length=200)
     replicas = serializers.IntegerField(required=False)
     runtime_params = serializers.DictField(required=False)
+    model_version = serializers.UUIDField(source="model_version_id", read_only=True, allow_null=True)
+    state = serializers.CharField(read_only=True, default="")
+    reason = serializers.DictField(read_only=True, default=dict)
+    ready_replicas = serializers.IntegerField(read_only=True, default=0)
+    base_url = serializers.CharField(read_only=True, default="")
+    instances = serializers.SerializerMethodField()
 
     class Meta:
         model = Deployment
         fields = (
             "id", "project", "name", "model", "runtime", "replicas", "runtime_params", "external_url",
-            "external_model", "external_key", "created_at", "updated_at",
+            "external_model", "external_key", "created_at", "updated_at", "model_version", "state", "reason",
+            "ready_replicas", "base_url", "instances",
         )  # fmt: skip
 
     def to_representation(self, deployment: Deployment) -> dict[str, Any]:
@@ -86,14 +104,16 @@ class DeploymentSerializer(serializers.ModelSerializer):
         shown = super().to_representation(deployment)
         return shown | {
             "model": view["model"],
-            "model_version": str(deployment.model_version_id) if deployment.model_version_id else None,
             "state": view["state"],
             "reason": view["reason"],
             "runtime": view["runtime"],
             "ready_replicas": view["ready_replicas"],
             "base_url": f"{settings.AIFS_GATEWAY_URL}/v1",
-            "instances": [
-                {"id": str(row["instance"].pk), "job": str(row["job"].pk), "state": row["state"]}
-                for row in selectors.instance_rows(deployment, ended_shown=0)
-            ],
         }
+
+    @extend_schema_field(InstanceSerializer(many=True))
+    def get_instances(self, deployment: Deployment) -> list[dict[str, Any]]:
+        return [
+            {"id": str(row["instance"].pk), "job": str(row["job"].pk), "state": row["state"]}
+            for row in selectors.instance_rows(deployment, ended_shown=0)
+        ]

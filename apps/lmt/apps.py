@@ -10,7 +10,7 @@ class LmtConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import artefact_types, dashboard, navigation  # these need the models, which are ready only now
         from apps.gpucloud import handlers
-        from apps.lmt import jobs, selectors
+        from apps.lmt import jobs, selectors, sharing
 
         handlers.register(jobs.LmtHandler())
         artefact_types.register(
@@ -20,6 +20,8 @@ class LmtConfig(AppConfig):
             url=selectors.checkpoint_url,
             icon="flag",
         )
+        for type, use in sharing.USES.items():
+            artefact_types.register_use(type, use)
         navigation.register(
             area="lmt", label=_("Tune (LMT)"), url_name="lmt:run_list", icon="sliders-horizontal", order=40
         )

@@ -12,7 +12,7 @@ from typing import Any
 from django.urls import reverse
 
 from apps.core.models import Artefact, AuditEvent, Membership
-from apps.core.services import create_comment, invite_member
+from apps.core.services import create_comment, invite_member, share_artefact
 from apps.core.storage import storage
 from apps.datasets.services import add_version
 from apps.gpucloud.models import Job, JobState
@@ -96,6 +96,7 @@ def furnish(slug: str = "harbour") -> Furnished:
     told = house.owner.notifications.create(project=project, event="job.failed", data={"job": NAME})
     hook = project.webhooks.create(url="https://1.1.1.1/", secret="sealed", events=["job.failed"])
     said = create_comment(owner, project, "dataset_version", rows.pk, NAME)
+    share = share_artefact(owner, rows.artefact, team=project.team_id)
     rows_of = {
         "dataset": rows.dataset, "dataset-version": rows, "model": weights.model, "model-version": weights,
         "evaluation": evaluation, "deployment": deployment, "prompt": prompt, "prompt-version": spoken,
@@ -103,7 +104,8 @@ def furnish(slug: str = "harbour") -> Furnished:
         "project": project, "member": Membership.objects.get(project=project, user=house.viewer),
         "api-key": house.owner.api_keys.first(), "audit-event": AuditEvent.objects.filter(project=project).first(),
         "artefact": Artefact.objects.get(pk=rows.pk), "upload": upload, "invitation": invitation, "view": view,
-        "notification": told, "webhook": hook, "comment": said,
+        "notification": told, "webhook": hook, "comment": said, "share": share,
+        "team": project.team,
     }  # fmt: skip
     ids = {name: str(row.pk) for name, row in rows_of.items()}
     return Furnished(house, ids | {"key": ids["api-key"], "job-kind": "gpucloud.check"}, token)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from apps.core import artefact_types, selectors
+from apps.core import artefact_types, deeds, selectors
 from apps.core.lists.spec import Column, Empty, Filter, List, register
-from apps.core.models import Artefact, Project, Role
+from apps.core.models import Artefact, AuditEvent, Project, Role
 
 MEMBERS = register(
     List(
@@ -60,6 +61,15 @@ KEYS = register(
     )
 )
 
+
+def audit_rows(events: list[AuditEvent], project: Project) -> list[dict[str, Any]]:
+    """Each in words. An upload is told by its file, anything else by the name it had."""
+    return [
+        {"event": event, **deeds.in_words(event.action), "object": event.data.get("filename") or event.object_name}
+        for event in events
+    ]
+
+
 AUDIT = register(
     List(
         url_name="core:audit_list",
@@ -67,18 +77,30 @@ AUDIT = register(
         icon="scroll-text",
         right="manage",
         rows=lambda actor, project: selectors.list_audit_events(project),
+        present=audit_rows,
         row_template="core/_audit_row.html",
         columns=(
-            Column("at", _("When"), lambda row: row.at, order="id"),
-            Column("who", _("Who"), lambda row: row.user or ""),
-            Column("key", _("Key"), lambda row: row.api_key.prefix if row.api_key else "", head=False),
-            Column("action", _("Deed"), lambda row: row.action),
-            Column("object", _("Object"), lambda row: row.object_name),
-            Column("from", _("From"), lambda row: row.ip, numeric=True),
+            Column("at", _("When"), lambda row: row["event"].at, order="id"),
+            Column("who", _("Who"), lambda row: row["event"].user or ""),
+            Column(
+                "key", _("Key"), lambda row: row["event"].api_key.prefix if row["event"].api_key else "", head=False
+            ),
+            Column("action", _("Deed"), lambda row: row["event"].action),
+            Column("object", _("Object"), lambda row: row["object"]),
+            Column("from", _("From"), lambda row: row["event"].ip, numeric=True),
         ),
         sort="-at",
         search=("action", "object_name"),
-        placeholder=_("Deed or object, such as api_key"),
+        placeholder=_("Object, or a deed such as api_key"),
+        filters=(
+            Filter(
+                "thing",
+                _("What"),
+                _("Everything"),
+                deeds.things,
+                lambda rows, value: rows.filter(action__startswith=f"{value}."),
+            ),
+        ),
         empty=Empty("scroll-text", _("Nothing yet"), _("What people do in this project is written down here.")),
         per_page=50,
     )
@@ -86,7 +108,14 @@ AUDIT = register(
 
 
 def artefact_rows(rows: list[Artefact], project: Project) -> list[dict[str, Any]]:
-    return [{"artefact": row, "label": artefact_types.label(row.type)} for row in rows]
+    return [
+        {"artefact": row, "label": artefact_types.label(row.type), "is_shared": row.project_id != project.pk}
+        for row in rows
+    ]
+
+
+def _from(rows: QuerySet[Artefact], value: str) -> QuerySet[Artefact]:
+    return rows.filter(is_shared=value == "shared")
 
 
 ARTEFACTS = register(
@@ -94,7 +123,7 @@ ARTEFACTS = register(
         url_name="core:artefact_list",
         label=_("Artefacts"),
         icon="git-fork",
-        rows=lambda actor, project: project.artefacts.defer("manifest", "meta"),
+        rows=selectors.list_artefacts,
         present=artefact_rows,
         row_template="core/_artefact_row.html",
         columns=(
@@ -113,6 +142,9 @@ ARTEFACTS = register(
                 _("Kind"),
                 _("Every kind"),
                 lambda: [(name, artefact_types.label(name)) for name in artefact_types.names()],
+            ),
+            Filter(
+                "whose", _("Whose"), _("Own and shared"), (("own", _("Own")), ("shared", _("Shared with us"))), _from
             ),
         ),
         empty=Empty("git-fork", _("Nothing here yet"), _("Import data or a model, and its story begins.")),

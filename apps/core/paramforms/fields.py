@@ -132,8 +132,15 @@ class Place:
         self.actor = actor
 
     def artefacts(self, type: str) -> list[Artefact]:
-        rows = Artefact.objects.filter(project=self.project, type=type).defer("manifest", "meta")
-        return list(rows.order_by("-created_at")[:SHOWN_ARTEFACTS])
+        """Newest first: the project's own, and those shared with it."""
+        rows = Artefact.objects.filter(selectors.in_reach(self.project), type=type).select_related("project")
+        return list(rows.defer("manifest", "meta").order_by("-created_at")[:SHOWN_ARTEFACTS])
+
+    def label(self, artefact: Artefact) -> str:
+        if artefact.project_id == self.project.pk:
+            return artefact.name
+        words = {"thing": artefact.name, "place": artefact.project.name}
+        return gettext("%(thing)s (shared from %(place)s)") % words
 
     def may(self, right: str) -> bool:
         return self.actor is None or self.actor.may(right, self.project)
@@ -145,7 +152,7 @@ class ArtefactField(forms.CharField):
     def __init__(self, type: str, place: Place, **kwargs: Any) -> None:
         self.type, self.place = type, place
         rows = place.artefacts(type) if place.may("view") else []
-        choices = [("", gettext("Choose …")), *((str(row.pk), row.name) for row in rows)]
+        choices = [("", gettext("Choose …")), *((str(row.pk), place.label(row)) for row in rows)]
         super().__init__(widget=forms.Select(choices=choices, attrs={"data-artefact": type}), **kwargs)
 
     def prepare_value(self, value: Any) -> Any:

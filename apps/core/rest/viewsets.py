@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 from rest_framework import mixins, viewsets
@@ -20,12 +20,15 @@ class ProjectViewSet(viewsets.GenericViewSet):
     """Base of collections that belong to a project.
 
     project_field: path from a row to its project (`project`, `dataset__project`, or `` for projects themselves).
+    artefact_field: path from a row to its artefact (`` for artefacts themselves) where what is shared with a project
+        may be read there, too.
     rights: action → right that it needs in the row's project; what is not named needs `view` for reading and
         `write_right` for writing. `create` takes `project` (slug or id) from the body; a key's own is the default.
     filterset_fields, ordering_fields: the only filters and orders there are. query_params: further known parameters.
     """
 
     project_field: ClassVar[str] = "project"
+    artefact_field: ClassVar[str | None] = None
     rights: ClassVar[dict[str, str]] = {}
     write_right: ClassVar[str] = "run_simple"
     pagination_class = CursorPagination
@@ -51,16 +54,30 @@ class ProjectViewSet(viewsets.GenericViewSet):
         right = self.required_right()
         if self.action == "list":
             projects = [project for project in projects if self.actor.may(right, project)]
-        return rows.filter(**{path: [project.pk for project in projects]})
+        own = Q(**{path: [project.pk for project in projects]})
+        if self.artefact_field is None or not self.is_reading():
+            return rows.filter(own)
+        shared = selectors.shares_into(projects).values("artefact")
+        return rows.filter(own | Q(**{f"{self.artefact_field or 'pk'}__in": shared}))
+
+    def is_reading(self) -> bool:
+        return self.request.method in {"GET", "HEAD", "OPTIONS"}
 
     def required_right(self) -> str:
-        reading = self.request.method in {"GET", "HEAD", "OPTIONS"}
-        return self.rights.get(self.action or "", "view" if reading else self.write_right)
+        return self.rights.get(self.action or "", "view" if self.is_reading() else self.write_right)
 
     def check_object_permissions(self, request: Request, obj: Model) -> None:
         """A row that is seen but may not be changed is 403; one that is not seen never comes here (404)."""
-        self.actor.require(self.required_right(), self.project_of(obj))
+        self.actor.require(self.required_right(), self.seen_from(obj))
         super().check_object_permissions(request, obj)
+
+    def seen_from(self, obj: Any) -> Project:
+        """The project through which the actor reaches a row: its own, or the one that its artefact is shared with."""
+        project = self.project_of(obj)
+        if self.artefact_field is None or not self.is_reading() or self.actor.rights(project) is not None:
+            return project
+        readers = selectors.readers_of([row.project for row in self.actor.memberships()], [obj.pk])
+        return readers.get(obj.pk, project)
 
     def project_of(self, obj: Any) -> Project:
         for name in self.project_field.split("__") if self.project_field else ():

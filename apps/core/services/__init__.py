@@ -17,6 +17,14 @@ from apps.core.services.people import set_language, set_profile
 from apps.core.services.projects import create_project, update_project
 from apps.core.services.saved_views import delete_view, save_view, set_default_view
 from apps.core.services.sessions import end_all_sessions, end_other_sessions, end_session
+from apps.core.services.sharing import (
+    USED_ELSEWHERE,
+    USED_ELSEWHERE_HINT,
+    move_to_team,
+    rename_team,
+    revoke_share,
+    share_artefact,
+)
 from apps.core.services.uploads import (
     append_to_upload,
     create_upload,
@@ -26,6 +34,8 @@ from apps.core.services.uploads import (
 from apps.core.services.webhooks import create_webhook, delete_webhook, update_webhook
 
 __all__ = [
+    "USED_ELSEWHERE",
+    "USED_ELSEWHERE_HINT",
     "accept_invitation",
     "append_to_upload",
     "change_role",
@@ -46,18 +56,22 @@ __all__ = [
     "hash_key",
     "invite_member",
     "mark_read",
+    "move_to_team",
     "record_audit",
     "register_artefact",
     "remove_member",
+    "rename_team",
     "resend_invitation",
     "resolve_comment",
     "revoke_api_key",
+    "revoke_share",
     "rotate_api_key",
     "save_view",
     "set_default_view",
     "set_heard_events",
     "set_language",
     "set_profile",
+    "share_artefact",
     "update_comment",
     "update_project",
     "update_webhook",

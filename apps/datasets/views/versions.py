@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -19,16 +19,18 @@ PAGE = selectors.PAGE_ROWS
 @project_page()
 def version_detail(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
     found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    if found.dataset.project_id != project.pk:
+        return redirect("core:shared_detail", project.slug, found.pk)
     first = selectors.read_rows(found, "data", 0, 3)
     context = {
         "version": found,
-        "tabs": tabs(found, "detail"),
+        "tabs": tabs(found, project, "detail"),
         "cards": [shapes.card(row, found.format, number) for number, row in enumerate(first, 1)],
         "steps": shapes.report_steps(found.report),
         "reasons": shapes.reasons(found.report),
         "bars": shapes.histogram(found.report),
-        "parents": selectors.parents_of(found),
-        "children": shapes.made_of(selectors.children_of(found)[:20]),
+        "parents": selectors.parents_of(found, project),
+        "children": shapes.made_of(selectors.children_of(found, project)[:20]),
     }
     return render(request, "datasets/version_detail.html", context)
 
@@ -39,7 +41,7 @@ def version_rows(request: HttpRequest, project: Project, version: UUID) -> HttpR
     found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
     page = paged(request, found, "data", found.rows)
     start = page["offset"] + 1
-    context = {"version": found, "tabs": tabs(found, "rows"), **page}
+    context = {"version": found, "tabs": tabs(found, project, "rows"), **page}
     if found.format == "table":
         context["cells"] = [[shapes.cell(row.get(name)) for name in found.columns] for row in page["rows"]]
     else:
@@ -53,7 +55,7 @@ def version_quarantine(request: HttpRequest, project: Project, version: UUID) ->
     found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
     page = paged(request, found, "quarantine", found.quarantined)
     bad = [row | {"label": shapes.bad_label(row["reason"])} for row in page["rows"]]
-    context = {"version": found, "tabs": tabs(found, "quarantine"), **page, "bad": bad}
+    context = {"version": found, "tabs": tabs(found, project, "quarantine"), **page, "bad": bad}
     return render(request, "datasets/version_quarantine.html", context)
 
 
@@ -62,7 +64,7 @@ def version_dropped(request: HttpRequest, project: Project, version: UUID) -> Ht
     """Rows that cleaning left out, with step and reason."""
     found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
     page = paged(request, found, "dropped", found.dropped)
-    context = {"version": found, "tabs": tabs(found, "dropped"), **page}
+    context = {"version": found, "tabs": tabs(found, project, "dropped"), **page}
     context["cards"] = [shapes.dropped_card(row, found.format) for row in page["rows"]]
     return render(request, "datasets/version_dropped.html", context)
 
@@ -74,13 +76,13 @@ def version_export(request: HttpRequest, project: Project, version: UUID) -> Str
     return exports.export_version(found, request.GET.get("format", "jsonl"))
 
 
-def tabs(version: DatasetVersion, active: str) -> list[dict[str, Any]]:
+def tabs(version: DatasetVersion, project: Project, active: str) -> list[dict[str, Any]]:
     lines = [("detail", _("Overview"), None), ("rows", _("Rows"), version.rows)]
     if version.quarantined:
         lines.append(("quarantine", _("Quarantine"), version.quarantined))
     if version.dropped:
         lines.append(("dropped", _("Dropped"), version.dropped))
-    where = [version.dataset.project.slug, version.pk]
+    where = [project.slug, version.pk]
     return [
         {
             "label": label,

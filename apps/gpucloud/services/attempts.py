@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, AttemptState, Checkpoint, Job, JobState, Lease
-from apps.gpucloud.services.inputs import spec_inputs
+from apps.gpucloud.services.inputs import check_reach, spec_inputs
 from apps.gpucloud.services.pausing import Full, pause
 from apps.gpucloud.services.transitions import (
     Reason,
@@ -60,6 +60,7 @@ def claim_attempt(attempt_id: UUID, node_id: UUID, run_dir: str) -> Claim | None
     if not waiting.update(state=AttemptState.PREPARING, run_dir=run_dir):
         return None
     attempt.state = AttemptState.PREPARING
+    check_reach(job)
     change_state(job, JobState.PREPARING)
     return describe(job, attempt)
 

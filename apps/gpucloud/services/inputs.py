@@ -8,9 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from apps.core import artefact_types
 from apps.core.access import Actor
-from apps.core.errors import AifsError, InvalidInput
+from apps.core.errors import AifsError, Conflict, InvalidInput
 from apps.core.models import Artefact, Project, Upload
-from apps.core.selectors import find_artefact, get_upload
+from apps.core.selectors import find_artefact, get_upload, in_reach
 from apps.core.validation import field_errors
 from apps.gpucloud.models import Job
 from workers.kinds import Kind, Resources
@@ -96,6 +96,18 @@ def _for_field(name: str, look_up: Any) -> Any:
             code="invalid_params",
             **error.data | {"errors": [{"field": name, "message": str(error), "type": error.code, "data": {}}]},
         ) from None
+
+
+def check_reach(job: Job) -> None:
+    """Before an attempt starts. Raises Conflict for an input of another project that was taken back meanwhile."""
+    inputs = Artefact.objects.filter(used_by__job=job)
+    lost = inputs.exclude(pk__in=Artefact.objects.filter(in_reach(job.project)).values("pk")).first()
+    if lost:
+        raise Conflict(
+            _("“%(name)s” is not shared with this project any more."),
+            hint=_("Ask the project it comes from, or choose another input."),
+            name=lost.name,
+        )
 
 
 def spec_inputs(job: Job, kind: Kind) -> dict[str, Input]:

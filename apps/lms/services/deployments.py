@@ -1,6 +1,7 @@
 """Deployments: what is wanted is written down here; `reconcile` makes the instances agree with it, again and again."""
 
 import contextlib
+import logging
 import secrets
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 
 from apps.core.access import RIGHTS, Actor
 from apps.core.addresses import refuse_private_url
-from apps.core.errors import Conflict, InvalidInput
+from apps.core.errors import AifsError, Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.sealing import Seal
 from apps.core.services import record_audit
@@ -24,6 +25,7 @@ from apps.lms.models import Deployment, Instance, ModelVersion
 from apps.lms.services import snapshot
 from workers.lms.engines.base import runtimes
 
+log = logging.getLogger(__name__)
 EXTERNAL = "openai"
 """Runtime of deployments that are somebody else's endpoint."""
 NAME_CHARACTERS = 80
@@ -173,10 +175,20 @@ def reconcile_deployments() -> int:
     for pk in list(Deployment.objects.filter(external_url="").values_list("pk", flat=True)):
         with transaction.atomic():
             deployment = Deployment.objects.select_for_update(skip_locked=True).filter(pk=pk).first()
-            if deployment and reconcile(deployment):
+            if deployment and _reconcile_one(deployment):
                 snapshot.rebuild()
                 changed += 1
     return changed
+
+
+def _reconcile_one(deployment: Deployment) -> bool:
+    """One that cannot have what it wants (its model was shared and is not any more) keeps no other from it."""
+    try:
+        with transaction.atomic():
+            return reconcile(deployment)
+    except AifsError as error:
+        log.warning("deployment %s: %s", deployment.pk, error)
+        return False
 
 
 def reconcile(deployment: Deployment, again: bool = False) -> bool:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import Conflict
 from apps.core.models import Artefact, Project
-from apps.core.services import record_audit, register_artefact
+from apps.core.services import USED_ELSEWHERE, USED_ELSEWHERE_HINT, record_audit, register_artefact
 from apps.gpucloud.models import Job, JobInput
 from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 
@@ -86,6 +86,7 @@ def update_model_version(actor: Actor, version: ModelVersion, *, card: str) -> M
 def delete_model(actor: Actor, model: Model) -> None:
     """Delete a model with versions and evaluations. Raises Conflict while it is deployed or others are made of it."""
     actor.require("run", model.project)
+    _check_unused_elsewhere(model)
     deployed = Deployment.objects.filter(model_version__model=model).values_list("name", flat=True)
     if deployed:
         raise Conflict(
@@ -107,3 +108,11 @@ def delete_model(actor: Actor, model: Model) -> None:
             hint=_("Delete what was made from it first; the lineage shows it."),
         ) from None
     model.delete()
+
+
+def _check_unused_elsewhere(model: Model) -> None:
+    """What another project did with a version that was shared with it keeps its record; it is not told here."""
+    readers = JobInput.objects.filter(artefact__model_version__model=model).exclude(job__project=model.project)
+    deployed = Deployment.objects.filter(model_version__model=model).exclude(project=model.project)
+    if readers.exists() or deployed.exists():
+        raise Conflict(USED_ELSEWHERE, hint=USED_ELSEWHERE_HINT)

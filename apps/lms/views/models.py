@@ -61,10 +61,11 @@ def _version_page(request: HttpRequest, project: Project, model: Model, version:
     context: dict[str, Any] = {"model": model, "version": version, "form": ModelForm(instance=model)}
     context["versions"] = model.versions.select_related("artefact", "base__model").order_by("-number")
     if version:
+        evaluations = selectors.list_evaluations(actor).filter(artefact__project=project)
         context |= {
-            "evaluations": selectors.list_evaluations(actor).filter(model_version=version)[:EVALUATIONS_SHOWN],
+            "evaluations": evaluations.filter(model_version=version)[:EVALUATIONS_SHOWN],
             "before_after": selectors.before_after(actor, version),
-            "deployments": selectors.list_deployments(actor).filter(model_version=version),
+            "deployments": selectors.list_deployments(actor).filter(model_version=version, project=project),
             "came_from": lineage(actor, "model_version", version.pk, "up", 1).parents(),
             "card": cards.render(version.card),
             "card_form": CardForm(instance=version),
