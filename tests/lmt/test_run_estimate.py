@@ -6,6 +6,7 @@ from django.urls import reverse
 from tests.factories import make_house
 from tests.lmt.making import META, make_data, make_model
 from workers.lmt.estimate import estimate, tokens_of_row
+from workers.lmt.methods import methods
 from workers.lmt.sft import Params
 
 SMOL = {
@@ -58,6 +59,12 @@ def test_more_work_takes_longer_and_more_memory():
     assert of(method="full").memory_mib > plain.memory_mib
     assert of(method="full").trained_parameters == SMOL["parameters"]
     assert plain.trained_parameters < SMOL["parameters"] / 20
+
+
+@pytest.mark.parametrize("method", methods.names())
+def test_an_empty_learning_rate_is_the_methods(method):
+    assert of(method=method).learning_rate == methods.get(method).learning_rate
+    assert of(method=method, learning_rate=0.5).learning_rate == 0.5
 
 
 def test_lora_counts_what_peft_would_train():

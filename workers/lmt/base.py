@@ -41,7 +41,7 @@ class TuningParams(Params):
     method: str = param(
         "lora",
         label=_("Method"),
-        help=_("LoRA trains a small addition and needs little memory; full tuning changes every weight."),
+        help=_("Full tuning changes every weight; all others train a small addition and need little memory."),
         group=_("Method"),
         choices={name: method.label for name, method in methods.items()},
     )
@@ -66,7 +66,7 @@ class TuningParams(Params):
     learning_rate: float | None = param(
         None,
         label=_("Learning rate"),
-        help=_("Empty: 0.001 for LoRA, 0.00002 for full tuning."),
+        help=_("Empty: the usual one of the method; the estimate shows it."),
         group=_("Learning"),
         gt=0,
         le=1,

@@ -44,6 +44,7 @@ class Estimate:
     trained_parameters: int
     memory_mib: int
     seconds: int
+    learning_rate: float
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -76,6 +77,7 @@ def estimate(
         trained_parameters=trained,
         memory_mib=_memory_mib(params, shape, parameters, trained, row_tokens, accelerated),
         seconds=round(seconds),
+        learning_rate=params.rate(),
     )
 
 

@@ -30,6 +30,19 @@ def test_every_kind_explains_itself(name):
         )
 
 
+def assert_merged_as_trained(base, adapter: Path, merged) -> None:
+    """The whole model answers as the base with the adapter beside it, and not as the base alone."""
+    import torch
+    from peft import PeftModel
+
+    tokens = torch.arange(3, 60)[None]
+    with torch.no_grad():
+        plain, whole = base.eval()(tokens).logits, merged.eval()(tokens).logits
+        beside = PeftModel.from_pretrained(base, adapter).eval()(tokens).logits
+    assert not torch.allclose(whole, plain, atol=1e-3)
+    assert torch.allclose(whole, beside, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", methods.names())
 def test_every_method_trains_saves_and_reloads(tmp_path, tiny_model, name):
     from workers.lms.loading import load_model
@@ -37,19 +50,23 @@ def test_every_method_trains_saves_and_reloads(tmp_path, tiny_model, name):
     rows = tiny.write_dataset(tmp_path / "rows", ROWS)
     result = tiny.run(spec_of(tmp_path / "run", tiny_model, rows, {"method": name, "max_steps": 5}))
     assert result["steps"] == 5
+    numbers = sum(value.numel() for value in load_model(tiny_model).parameters())
     model = load_model(tmp_path / "run" / "outputs" / "model")
-    assert sum(value.numel() for value in model.parameters()) == sum(
-        value.numel() for value in load_model(tiny_model).parameters()
-    )
+    assert sum(value.numel() for value in model.parameters()) == numbers
+    metas = {event["name"]: event["meta"] for event in tiny.read_events(tmp_path / "run", "artefact")}
+    trained = metas["adapter"]["parameters"] if "adapter" in metas else numbers
+    says = methods.get(name).trained(metas["model"]["shape"], numbers, 16)
+    assert trained <= says <= 1.5 * trained  # right, or a little high
+    if "adapter" in metas:
+        assert_merged_as_trained(load_model(tiny_model), tmp_path / "run" / "outputs" / "adapter", model)
 
 
 @pytest.mark.parametrize("name", methods.names())
-def test_every_method_says_what_it_trains(name):
+def test_every_method_explains_itself(name):
     method = methods.get(name)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "layers": 2}
     assert method.label
     assert 0 < method.learning_rate < 1
-    assert 0 < method.trained(shape, 90_624, 16) <= 90_624
+    assert TuningParams.model_validate({**NEEDED, "method": name}).rate() == method.learning_rate
 
 
 def test_effort_grows():

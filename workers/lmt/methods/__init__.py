@@ -1,4 +1,4 @@
-"""Which weights a tuning run changes. One file per method: full, LoRA, later its relatives."""
+"""Which weights a tuning run changes. One file per method, see docs/how-to/add-a-training-method.md."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
