@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
+from aifs.desk_words import name_in_readers_language
 from aifs.environment import Variable, variables
 
 LOOSER = {"script-src": ["'self'", "'unsafe-eval'"], "style-src": ["'unsafe-inline'"]}
@@ -42,7 +43,9 @@ class Desk(UnfoldAdminSite):
         """Only what is AIFS's own: the libraries' pages (groups, schedules, second factors) would go past services and
         audit."""
         models = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
-        super().register([model for model in models if model.__module__.startswith("apps.")], admin_class, **options)
+        for model in (model for model in models if model.__module__.startswith("apps.")):
+            name_in_readers_language(model)
+            super().register(model, admin_class, **options)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return csp_update(LOOSER)(super().admin_view(view, cacheable))
