@@ -21,6 +21,8 @@ from apps.core.selectors import as_uuid, find_artefact, in_reach
 from apps.gpucloud.models import Job, JobState
 from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
 
+NOT_SHARED = _("“%(name)s” is not shared with this project any more.")
+
 
 def count_evaluations(project: Project) -> int:
     return Evaluation.objects.filter(artefact__project=project).count()
@@ -286,8 +288,18 @@ def reason_of(deployment: Deployment) -> dict[str, Any]:
     """Why it is not ready: what its newest instance's job says."""
     if state_of(deployment) in {DeploymentState.READY, DeploymentState.STOPPED}:
         return {}
+    if _taken_back(deployment):
+        return {"code": "not_shared", "message": NOT_SHARED, "data": {"name": str(deployment.model_version)}}
     newest = max(deployment.instances.all(), key=lambda row: row.created_at, default=None)
     return newest.job.reason if newest else {}
+
+
+def _taken_back(deployment: Deployment) -> bool:
+    """Its model is another project's and not shared any more."""
+    version = deployment.model_version
+    if version is None or version.model.project_id == deployment.project_id:
+        return False
+    return not ModelVersion.objects.filter(in_reach(deployment.project, "artefact"), pk=version.pk).exists()
 
 
 def count_unready_deployments() -> int:
