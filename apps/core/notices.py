@@ -13,22 +13,23 @@ from apps.core.models import Notification
 @dataclass(frozen=True)
 class Event:
     """label: what it is called in preferences. text: a marked text whose places the event's data fill. icon: of
-    frontend/icons.json."""
+    frontend/icons.json. marked: names of data that are marked texts themselves, such as the kind of a nameless job."""
 
     name: str
     label: str | Promise
     text: str
     icon: str
+    marked: tuple[str, ...] = ()
 
 
 _events: dict[str, Event] = {}
 
 
-def register(name: str, label: str | Promise, text: str, icon: str) -> None:
+def register(name: str, label: str | Promise, text: str, icon: str, marked: tuple[str, ...] = ()) -> None:
     """name: `noun.verb`, as in the audit. Raises ValueError when it is there already."""
     if name in _events:
         raise ValueError(f"event {name!r} is registered twice")
-    _events[name] = Event(name, label, text, icon)
+    _events[name] = Event(name, label, text, icon, marked)
 
 
 def get(name: str) -> Event:
@@ -46,7 +47,8 @@ def choices() -> list[tuple[str, str | Promise]]:
 
 def text_of(event: str, data: dict[str, Any]) -> str:
     """In the reader's language."""
-    return translate(get(event).text, data)
+    found = get(event)
+    return translate(found.text, data | {name: translate(str(data[name])) for name in found.marked if name in data})
 
 
 def shown(row: Notification) -> dict[str, Any]:

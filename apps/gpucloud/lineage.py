@@ -9,12 +9,13 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.lineage import ByType, Link, Node, Relation
 from apps.core.models import Artefact
 from apps.gpucloud.models import Job, JobInput, JobState
+from apps.gpucloud.shown import title_of
 
 
 def nodes(ids: Collection[UUID]) -> list[Node]:
     return [
         Node(
-            "job", row.pk, str(row), "", row.project,
+            "job", row.pk, title_of(row), "", row.project,
             reverse("gpucloud:job_detail", args=[row.project.slug, row.pk]),
             state=row.state, state_label=str(JobState(row.state).label), created_at=row.created_at,
         )

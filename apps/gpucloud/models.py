@@ -135,7 +135,7 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or self.kind
+        return self.name or str(self.params.get("name") or "") or self.kind
 
 
 class JobInput(models.Model):

@@ -20,6 +20,17 @@ def kind_label(kind: str) -> str:
         return kind
 
 
+def title_of(job: Job) -> str:
+    """Its name, or that of what it makes; the name of its kind when it has none, or one that says no more than that."""
+    return kind_label(job.kind) if str(job) == job.kind else str(job)
+
+
+def marked_title(job: Job) -> str:
+    """The same, still to be translated: for texts that are kept."""
+    named = str(job) != job.kind or job.kind not in kinds.names()
+    return str(job) if named else kinds.get(job.kind).label
+
+
 SERIES = {
     "loss": _("Loss"),
     "eval_loss": _("Held-out loss"),

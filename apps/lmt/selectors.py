@@ -15,6 +15,7 @@ from apps.core.selectors import find_artefact
 from apps.datasets.models import DatasetVersion
 from apps.gpucloud import selectors as jobs
 from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.shown import title_of
 from apps.lms.models import ModelVersion
 from workers.kinds import Resources, kinds
 from workers.lmt.base import TuningParams
@@ -113,4 +114,4 @@ def measured(run: Job) -> dict[str, Any]:
 def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
     """Runs whose name holds the words, as (label, address, kind)."""
     found = list_runs(actor, project).filter(Q(name__icontains=query) | Q(params__name__icontains=query))[:6]
-    return [(run.name or run.kind, reverse("lmt:run_detail", args=[project.slug, run.pk]), _("run")) for run in found]
+    return [(title_of(run), reverse("lmt:run_detail", args=[project.slug, run.pk]), _("run")) for run in found]

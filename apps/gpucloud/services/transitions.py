@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import NotFound
 from apps.core.services import emit
+from apps.gpucloud import shown
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, AttemptState, Job, JobEvent, JobState, Lease
 from apps.gpucloud.services.wakeups import wake_pages, wake_scheduler
@@ -77,8 +78,8 @@ def end_job(job: Job, state: JobState, why: Reason | None = None, **fields: Any)
         handler_for(job.kind).on_end(job)
     if state != JobState.CANCELLED and not job.service:
         emit(
-            f"job.{state}", job.project, to=[job.created_by], job=str(job), kind=job.kind, id=str(job.pk),
-            url=reverse("gpucloud:job_detail", args=[job.project.slug, job.pk]),
+            f"job.{state}", job.project, to=[job.created_by], job=shown.marked_title(job), kind=job.kind,
+            id=str(job.pk), url=reverse("gpucloud:job_detail", args=[job.project.slug, job.pk]),
         )  # fmt: skip
     wake_scheduler()
 
