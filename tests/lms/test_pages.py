@@ -1,15 +1,21 @@
 """Pages of the model store, evaluations, deployments and the playground: works · not allowed · stranger · bad input."""
 
+import ast
 import json
+import shlex
 from typing import Any
 
 import pytest
+import yaml
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from aifs.sdk import cli
+from aifs.sdk.cli.arguments import pairs
 from apps.core.services import create_upload_from_file
 from apps.gpucloud.models import Job, JobState
+from apps.lms import details
 from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 from apps.lms.services import register_evaluation, register_model_version
 from tests.factories import House
@@ -118,6 +124,54 @@ def test_evaluation_page_compares(house: House, version: ModelVersion) -> None:
     assert "A &lt;b&gt;model" in page
     assert house.client("stranger").get(url(house, "evaluation_detail", after.pk)).status_code == 404
     assert house.client().get(url(house, "evaluation_detail", after.pk) + "?with=nonsense").status_code == 404
+
+
+@pytest.mark.parametrize("tab", details.EVALUATION_TABS)
+def test_every_tab_of_an_evaluation(house: House, version: ModelVersion, tab: str) -> None:
+    evaluation = Evaluation.objects.latest("pk")
+    answer = house.client("viewer").get(url(house, "evaluation_detail", evaluation.pk) + f"?tab={tab}")
+    assert answer.status_code == 200
+    assert [row["active"] for row in answer.context["tabs"]] == [name == tab for name in details.EVALUATION_TABS]
+
+
+@pytest.mark.parametrize("tab", details.DEPLOYMENT_TABS)
+def test_every_tab_of_a_deployment(house: House, version: ModelVersion, tab: str) -> None:
+    """Before it ran, and of an instance that is chosen."""
+    address = url(house, "deployment_detail", "helper")
+    assert house.client("viewer").get(f"{address}?tab={tab}").status_code == 200
+    deployment = Deployment.objects.get(name="helper")
+    deployment.instances.all().delete()
+    made = [
+        deployment.instances.create(
+            model_version=deployment.model_version,
+            job=Job.objects.create(project=house.project, kind="lms.serve", state=JobState.RUNNING, service=True),
+        )
+        for _number in range(2)
+    ]
+    for instance in made:
+        answer = house.client("viewer").get(f"{address}?tab={tab}&instance={instance.pk}")
+        assert answer.status_code == 200
+        if tab in ("metrics", "logs"):
+            assert f'data-job="{instance.job_id}"' in answer.content.decode()
+
+
+def test_a_deployment_is_deployed_again_from_its_spec(house: House, version: ModelVersion) -> None:
+    """As a YAML reader, a shell with `aifs`, Python and curl read it."""
+    params = {"max_batch": 2, "resources": {"cpus": 1}}
+    deployment = Deployment.objects.create(
+        project=house.project, name="second", model_version=version, replicas=2, runtime_params=params
+    )
+    told = {row["title"]: row["code"] for row in details.snippets(deployment)}
+    body = json.loads(told["JSON"])
+    assert yaml.safe_load(told["YAML"]) == body == json.loads(shlex.split(told["curl"])[-1])
+    given = cli.parser().parse_args(shlex.split(told["aifs"])[1:])
+    assert (given.model, given.name, given.replicas) == (str(version.pk), "second", (2, 2))
+    assert pairs(given.param) == params
+    call = ast.parse(told["Python"]).body[1].value  # type: ignore[attr-defined]
+    named = {part.arg: ast.literal_eval(part.value) for part in call.keywords}
+    assert named == {"name": "second", "runtime": "auto", "replicas": 2, "params": params}
+    outside = Deployment(project=house.project, name="outside", external_url="http://h/v1", external_key="sealed")
+    assert "sealed" not in str(details.snippets(outside))
 
 
 def test_evaluation_form_starts_a_job(house: House, version: ModelVersion) -> None:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from apps.core import lists
@@ -13,7 +14,8 @@ from apps.core.errors import AifsError, InvalidInput, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.lms import selectors, services, snippets
+from apps.gpucloud import details as gpucloud
+from apps.lms import details, selectors, services, snippets
 from apps.lms.forms import DeploymentForm, ExternalForm, ScaleForm
 from apps.lms.lists import DEPLOYMENTS
 from apps.lms.services.deployments import OWN_PARAMS
@@ -65,6 +67,8 @@ def deployment_connect(request: HttpRequest, project: Project) -> HttpResponse:
 def deployment_detail(request: HttpRequest, project: Project, name: str) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     deployment = selectors.get_deployment(actor, project, name)
+    tab = gpucloud.tab_of(request, details.tabs_of(deployment))
+    address = reverse("lms:deployment_detail", args=[project.slug, name])
     context: dict[str, Any] = {
         "deployment": deployment,
         "view": selectors.describe(deployment),
@@ -73,6 +77,7 @@ def deployment_detail(request: HttpRequest, project: Project, name: str) -> Http
         "snippets": snippets.of(settings.AIFS_GATEWAY_URL, deployment.name),
         "form": ScaleForm(actor=actor, deployment=deployment) if deployment.model_version_id else None,
         "may_deploy": actor.may("deploy", project),
+        **details.deployment_frame(actor, deployment, tab, address, request.GET.get("instance", "")),
     }
     # htmx asks again every few seconds and gets the part that changes
     template = "lms/_deployment_state.html" if request.headers.get("HX-Request") else "lms/deployment_detail.html"

@@ -1,16 +1,22 @@
 """Evaluations: list, start one, look at one and set it beside another."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from apps.core import lists
+from apps.core.access import Actor
 from apps.core.errors import InvalidInput, field_problems
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
+from apps.gpucloud import details as gpucloud
 from apps.gpucloud.services import submit_job
-from apps.lms import selectors
+from apps.lms import details, selectors
 from apps.lms.lists import EVALUATIONS
+from apps.lms.models import Evaluation
 
 
 @project_page()
@@ -38,15 +44,24 @@ def evaluation_create(request: HttpRequest, project: Project) -> HttpResponse:
 
 @project_page()
 def evaluation_detail(request: HttpRequest, project: Project, id: str) -> HttpResponse:
-    """Per-subject results; `?with=` sets another evaluation of the same suite beside it."""
+    """Per-subject results; `?with=` sets another evaluation of the same suite beside it; `?tab=` as for any job."""
     actor = request.actor  # type: ignore[attr-defined]
     evaluation = selectors.get_evaluation(actor, project, id)
     other = selectors.get_evaluation(actor, project, request.GET["with"]) if request.GET.get("with") else None
+    tab = gpucloud.tab_of(request, details.EVALUATION_TABS)
+    address = reverse("lms:evaluation_detail", args=[project.slug, evaluation.pk])
     context = {
+        **details.evaluation_frame(actor, evaluation, tab, address),
         "evaluation": evaluation,
         "other": other,
+        **(_results(actor, evaluation, other) if tab == "overview" else {}),
+    }
+    return render(request, "lms/evaluation_detail.html", context)
+
+
+def _results(actor: Actor, evaluation: Evaluation, other: Evaluation | None) -> dict[str, Any]:
+    return {
         "rows": selectors.compare(evaluation, other),
         "others": selectors.comparable(evaluation, actor)[:50],
         "answers": selectors.compare_answers(evaluation, other),
     }
-    return render(request, "lms/evaluation_detail.html", context)
