@@ -5,11 +5,14 @@ Apps register their stages in `AppConfig.ready`; core knows none of them. One pi
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 
+from apps.core import artefact_types
 from apps.core.access import Actor
 from apps.core.models import Project
 
@@ -63,6 +66,53 @@ def concerns(actor: Actor, project: Project, limit: int = 8) -> dict[str, Any]:
     """What needs a look in a project, at most so many: {"rows", "more"}."""
     found = [concern for provider in _concerns.values() for concern in provider(actor, project)]
     return {"rows": found[:limit], "more": max(0, len(found) - limit)}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of this month: what was used, in its unit. hint: of what it is made; url: where it is broken down."""
+
+    label: str
+    value: str
+    unit: str = ""
+    hint: str = ""
+    url: str = ""
+
+
+_figures: dict[str, Callable[[Actor, Project, datetime], Iterable[Figure]]] = {}
+
+
+def register_figures(name: str, provider: Callable[[Actor, Project, datetime], Iterable[Figure]]) -> None:
+    """provider(actor, project, since) tells what was used since the month began."""
+    if name in _figures:
+        raise ValueError(f"figures {name!r} are registered twice")
+    _figures[name] = provider
+
+
+def this_month(actor: Actor, project: Project) -> dict[str, Any]:
+    """What the project has used since the first of the month: {"since", "figures"}."""
+    since = timezone.localtime().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "since": since,
+        "figures": [row for provider in _figures.values() for row in provider(actor, project, since)],
+    }
+
+
+def lately(actor: Actor, project: Project, limit: int = 6) -> dict[str, Any]:
+    """The newest things of a project, each with its page: {"rows"}."""
+    actor.require("view", project)
+    made = project.artefacts.select_related("project").defer("manifest", "meta").order_by("-id")[:limit]
+    return {
+        "rows": [
+            {
+                "artefact": row,
+                "label": artefact_types.label(row.type),
+                "icon": known.icon if (known := artefact_types.get(row.type)) else "file-text",
+                "url": artefact_types.url(row) or reverse("core:lineage_detail", args=[project.slug, row.type, row.pk]),
+            }
+            for row in made
+        ]
+    }
 
 
 def register_stage(stage: Stage) -> None:

@@ -32,3 +32,4 @@ class GpucloudConfig(AppConfig):
         core_dashboard.register_activity(dashboard.activity)
         navigation.register_card("running", template="gpucloud/_card_running.html", context=dashboard.running, order=10)
         core_dashboard.register_concerns("jobs", dashboard.concerns)
+        core_dashboard.register_figures("jobs", dashboard.month)

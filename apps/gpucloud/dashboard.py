@@ -1,19 +1,21 @@
 """What the project's first page says about work: what runs now, and what needs a look."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Sum
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from apps.core.access import Actor
-from apps.core.dashboard import Concern, Counts
+from apps.core.dashboard import Concern, Counts, Figure
 from apps.core.models import Project
 from apps.gpucloud import selectors, shown
-from apps.gpucloud.models import Job, JobState, Node, NodeState
+from apps.gpucloud.models import Job, JobState, Lease, Node, NodeState
 
 LATELY = timedelta(days=1)
 SHOWN = 5
@@ -33,7 +35,7 @@ def running(actor: Actor, project: Project) -> dict[str, Any]:
     """The jobs that run or wait, the oldest first, since those end first; services are at home elsewhere."""
     jobs = selectors.list_jobs(actor, project).filter(state__in=Job.ACTIVE, service=False)
     rows = [
-        {"job": job, "kind": shown.kind_label(job.kind), "progress": shown.progress(job.progress)}
+        {"job": job, "title": shown.title_of(job), "progress": shown.progress(job.progress)}
         for job in jobs.order_by("id")[:SHOWN]
     ]
     return {"rows": rows, "more": max(0, jobs.count() - len(rows)) if len(rows) == SHOWN else 0}
@@ -50,4 +52,32 @@ def concerns(actor: Actor, project: Project) -> Iterable[Concern]:
     )
     for job in failed[:SHOWN]:
         url = reverse("gpucloud:job_detail", args=[project.slug, job.pk])
-        yield Concern(job.name or shown.kind_label(job.kind), shown.reason_text(job.reason), url, job.state)
+        yield Concern(shown.title_of(job), shown.reason_text(job.reason), url, job.state)
+
+
+def month(actor: Actor, project: Project, since: datetime) -> Iterable[Figure]:
+    """Hours of cores and of accelerators that the project's jobs and services have held, and how many jobs ended."""
+    actor.require("view", project)
+    hours = held_hours(project, since)
+    jobs = Job.objects.filter(project=project, service=False, ended_at__gte=since)
+    counted = jobs.aggregate(ended=Count("pk"), failed=Count("pk", filter=Q(state=JobState.FAILED)))
+    url = reverse("gpucloud:job_list", args=[project.slug])
+    failed = _("%(count)s of them failed") % {"count": counted["failed"]} if counted["failed"] else ""
+    yield Figure(_("Jobs done"), number_format(counted["ended"]), hint=failed, url=f"{url}?state=ended")
+    yield Figure(_("Core hours"), number_format(hours["cores"], decimal_pos=1), "h")
+    yield Figure(_("Accelerator hours"), number_format(hours["accelerators"], decimal_pos=1), "h")
+
+
+def held_hours(project: Project, since: datetime) -> dict[str, float]:
+    """{"cores", "accelerators"}: how long leases were held, times how many, from a moment until now."""
+    took = ExpressionWrapper(
+        Coalesce("released_at", Now()) - Greatest("attempt__started_at", since), output_field=DurationField()
+    )
+    leases = Lease.objects.filter(
+        Q(released_at__isnull=True) | Q(released_at__gt=since),
+        attempt__job__project=project,
+        attempt__started_at__isnull=False,
+    ).annotate(took=took)
+    cores = ExpressionWrapper(F("took") * F("cpus"), output_field=DurationField())
+    found = leases.aggregate(cores=Sum(cores), accelerators=Sum("took", filter=Q(accelerator__isnull=False)))
+    return {name: (value or timedelta()).total_seconds() / 3600 for name, value in found.items()}

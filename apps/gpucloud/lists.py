@@ -107,7 +107,7 @@ def _node(node: Any, project: Project) -> dict[str, Any]:
         "used_cpus": sum(lease.cpus for lease in node.live_leases),
         "used_memory_mib": sum(lease.memory_mib for lease in node.live_leases),
         "devices": [_device(device, node.live_leases, project) for device in node.accelerators.all()],
-        "jobs": [job for job in whole if job.project_id == project.pk],
+        "jobs": [{"job": job, "title": title_of(job)} for job in whole if job.project_id == project.pk],
         "others": sum(1 for job in whole if job.project_id != project.pk),
     }
 
@@ -115,7 +115,17 @@ def _node(node: Any, project: Project) -> dict[str, Any]:
 def _device(device: Any, leases: list[Any], project: Project) -> dict[str, Any]:
     holder = next((lease for lease in leases if lease.accelerator_id == device.pk), None)
     job = holder.attempt.job if holder and holder.attempt.job.project_id == project.pk else None
-    return {"row": device, "taken": holder is not None, "job": job}
+    return {"row": device, "taken": holder is not None, "job": job, "title": title_of(job) if job else ""}
+
+
+def waiting_rows(actor: Actor, project: Project, limit: int = 6) -> dict[str, Any]:
+    """Why the queue waits: the project's waiting jobs, the first to go first, and how many more there are."""
+    jobs = selectors.list_jobs(actor, project).filter(state=JobState.QUEUED).order_by("-priority", "id")
+    rows = [
+        {"job": job, "title": title_of(job), "why": shown.reason(job.reason), "needs": job.resources}
+        for job in jobs[:limit]
+    ]
+    return {"rows": rows, "more": max(0, jobs.count() - limit) if len(rows) == limit else 0}
 
 
 def _nodes(actor: Actor, project: Project) -> QuerySet[Node]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
@@ -15,7 +15,18 @@ from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Project
 from apps.core.selectors import as_uuid
-from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Lease, LogChunk, MetricChunk, Node
+from apps.gpucloud.models import (
+    Accelerator,
+    Attempt,
+    Checkpoint,
+    Job,
+    JobState,
+    Lease,
+    LogChunk,
+    MetricChunk,
+    Node,
+    NodeState,
+)
 from workers.kinds import kinds
 
 Series = dict[str, dict[str, list[Any]]]
@@ -157,6 +168,24 @@ def list_nodes() -> QuerySet[Node]:
         Prefetch("accelerators", Accelerator.objects.order_by("vendor", "index")),
         Prefetch("leases", live, to_attr="live_leases"),
     ).order_by("name")
+
+
+def cluster() -> dict[str, int]:
+    """Over all nodes that work: "nodes" and those "ready", "cpus" and "used_cpus", "memory_mib" and "used_memory_mib",
+    "cards" (processors left out) and "used_cards", and how many jobs of all projects are "waiting"."""
+    found = Node.objects.aggregate(
+        nodes=Count("pk"),
+        ready=Count("pk", filter=Q(state=NodeState.READY)),
+        cpus=Sum("cpus", filter=Q(state=NodeState.READY), default=0),
+        memory_mib=Sum("memory_mib", filter=Q(state=NodeState.READY), default=0),
+    )
+    lent = Lease.objects.filter(released_at__isnull=True).aggregate(
+        used_cpus=Sum("cpus", default=0),
+        used_memory_mib=Sum("memory_mib", default=0),
+        used_cards=Count("pk", filter=Q(accelerator__isnull=False)),
+    )
+    cards = Accelerator.objects.filter(node__state=NodeState.READY).exclude(vendor="cpu").count()
+    return found | lent | {"cards": cards, "waiting": Job.objects.filter(state=JobState.QUEUED).count()}
 
 
 def count_for_operators() -> dict[str, int]:

@@ -21,7 +21,7 @@ from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud import comparing, details, logs, selectors, services, shown
-from apps.gpucloud.lists import JOBS, NODES
+from apps.gpucloud.lists import JOBS, NODES, waiting_rows
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.jobs import get_kind
 
@@ -181,9 +181,7 @@ def job_clone(request: HttpRequest, project: Project, job: UUID) -> HttpResponse
             return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
         except InvalidInput as error:
             form.add_errors(field_problems(error))
-    return render(
-        request, "gpucloud/job_clone.html", {"job": row, "form": form, "kind_label": shown.kind_label(row.kind)}
-    )
+    return render(request, "gpucloud/job_clone.html", {"job": row, "form": form, "title": details.title_of(row)})
 
 
 @project_page("run_simple")
@@ -204,5 +202,6 @@ def job_create(request: HttpRequest, project: Project, kind: str) -> HttpRespons
 
 @project_page()
 def node_list(request: HttpRequest, project: Project) -> HttpResponseBase:
-    """The machines, their devices, and who uses what."""
-    return lists.show(request, project, NODES, "gpucloud/node_list.html")
+    """The machines, their devices, who uses what, and why the queue waits."""
+    context = {"cluster": selectors.cluster(), "queue": waiting_rows(request.actor, project)}  # type: ignore[attr-defined]
+    return lists.show(request, project, NODES, "gpucloud/node_list.html", context)

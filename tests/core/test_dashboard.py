@@ -7,7 +7,7 @@ from django.test import Client
 
 from apps.core import dashboard
 from apps.core.models import Project
-from tests.factories import make_house
+from tests.factories import make_artefact, make_house
 
 pytestmark = pytest.mark.django_db
 
@@ -90,3 +90,22 @@ def test_a_stranger_gets_404(stages: object) -> None:
 def test_a_stage_is_registered_once(stages: object) -> None:
     with pytest.raises(ValueError, match="twice"):
         dashboard.register_stage(FIRST)
+
+
+def test_what_was_used_this_month_stands_there_once_there_is_something() -> None:
+    house = make_house()
+    assert "This month" not in open_page(house.client("viewer"), house.project)
+    make_artefact(house.project, "sums", type="dataset_version")
+    page = house.client("viewer").get(f"/p/{house.project.slug}/")
+    labels = [str(figure.label) for figure in page.context["month"]["figures"]]
+    assert labels == ["Jobs done", "Core hours", "Accelerator hours", "Calls", "Tokens"]
+    assert page.context["month"]["since"].day == 1
+
+
+def test_the_newest_things_are_linked() -> None:
+    house = make_house()
+    made = [make_artefact(house.project, f"thing {number}", type="unregistered") for number in range(8)]
+    make_artefact(house.other_project, "foreign")
+    rows = dashboard.lately(house.actor("viewer"), house.project)["rows"]
+    assert [row["artefact"].pk for row in rows] == [row.pk for row in reversed(made[2:])]
+    assert all(house.client("viewer").get(row["url"]).status_code == 200 for row in rows)

@@ -130,6 +130,12 @@ def size(value: float | None) -> str:
 
 
 @register.filter
+def mib(value: float | None) -> str:
+    """MiB with the unit that suits: 512 MiB, 24.1 GiB."""
+    return size(None if value is None or value == "" else float(value) * 2**20)
+
+
+@register.filter
 def compact(value: float | None) -> str:
     """A large number in few letters, as the field writes it: 950, 49.2K, 135M, 7.2B."""
     if value is None or value == "":

@@ -17,6 +17,7 @@ def dashboard(request: HttpRequest, project: Project) -> HttpResponse:
         "stages": stages,
         "done": sum(1 for line in stages if line["count"]),
         "next": next((line for line in stages if line["next"]), None),
+        "month": registry.this_month(actor, project),
         "cards": navigation.cards(actor, project),
     }
     template = "core/_pipeline.html" if request.headers.get("HX-Request") else "core/dashboard.html"
