@@ -11,8 +11,8 @@ from apps.core.models import Project
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """`project` (the one the page is in, or None), `open_project` (that, or the one that was open last: what rail, search
-    and palette are about on pages outside projects), `projects` (those of the switcher), `areas` and `tools` (the rail
+    """`project` (the one the page is in, or None), `open_project` (that, or the one that was open last: what rail,
+    search and palette are about on pages outside projects), `projects` (of the switcher), `areas` and `tools` (the rail
     above and below the line: label, url, icon, active), `rights` (in `project`), `gateway_url`."""
     actor = getattr(request, "actor", None)
     project = getattr(request, "project", None)

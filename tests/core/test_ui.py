@@ -40,8 +40,8 @@ def test_compact(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, "—"), (float("nan"), "—"), (0, "0"), (2, "2"), (2.10001, "2.1"), (0.012345, "0.01235"), (0.0002, "2.00e-4"),
-        (-0.00001234, "-1.23e-5"), (1234.56, "1,235"), (98_765.4, "98,770"), (2e7, "2.00e+7"),
+        (None, "—"), (float("nan"), "—"), (0, "0"), (2, "2"), (2.10001, "2.1"), (0.012345, "0.01235"),
+        (0.0002, "2.00e-4"), (-0.00001234, "-1.23e-5"), (1234.56, "1,235"), (98_765.4, "98,770"), (2e7, "2.00e+7"),
     ],
 )  # fmt: skip
 def test_measurements_keep_four_meaningful_digits(value: float | None, text: str) -> None:

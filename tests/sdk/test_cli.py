@@ -39,7 +39,7 @@ def test_help_is_as_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("typed", "command"),
     [
-        ("job list", "jobs list"), ("jobs start lmt.sft", "job start lmt.sft"), ("job start lmt.sft", "job start lmt.sft"),
+        ("job list", "jobs list"), ("jobs start lmt.sft", "job start lmt.sft"), ("job start x", "job start x"),
         ("--json job show x", "--json jobs show x"), ("--project job jobs list", "--project job jobs list"),
         ("chat jobs hello", "chat jobs hello"),
     ],
