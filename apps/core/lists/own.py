@@ -95,7 +95,7 @@ AUDIT = register(
         filters=(
             Filter(
                 "thing",
-                _("What"),
+                _("About what"),
                 _("Everything"),
                 deeds.things,
                 lambda rows, value: rows.filter(action__startswith=f"{value}."),
