@@ -10,13 +10,16 @@ class LmsConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import artefact_types, dashboard, key_changes, navigation
         from apps.core import lineage as core_lineage
+        from apps.core import notices as core_notices
         from apps.gpucloud.handlers import register
-        from apps.lms import lineage, selectors, sharing
+        from apps.lms import lineage, notices, selectors, sharing
         from apps.lms.attention import calls_of_the_month, deployment_concerns
         from apps.lms.jobs import LmsHandler
         from apps.lms.services import snapshot
 
         register(LmsHandler())
+        for event in notices.EVENTS:
+            core_notices.register(*event)
         key_changes.register(snapshot.rebuild)
         artefact_types.register(
             "model_version",

@@ -10,7 +10,7 @@ from apps.core.models import Artefact, Project
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Job
 from apps.lms.models import Instance, ModelVersion
-from apps.lms.services import register_evaluation, register_model_version, snapshot
+from apps.lms.services import register_evaluation, register_model_version, snapshot, tell_of_health
 from workers.kinds import Kind
 from workers.params import Params
 
@@ -50,10 +50,15 @@ class LmsHandler(Handler):
         """The instance is gone until its next attempt is ready: nothing may be sent to it."""
         if Instance.objects.filter(job=job).exists():
             snapshot.rebuild()
+            answered = Instance.objects.filter(job=job, attempt=job.attempt_count, ready_at__isnull=False)
+            if answered.exists():
+                tell_of_health(job)
 
     def on_end(self, job: Job) -> None:
         if Instance.objects.filter(job=job).update(stopped_at=Now()):
             snapshot.rebuild()
+            if not job.cancel_requested_at:
+                tell_of_health(job)
 
     def finish(self, job: Job, attempt: Attempt) -> dict[str, Any]:
         """An import becomes a model version, an evaluation its row; outputs of other kinds are registered by name."""

@@ -197,6 +197,27 @@ def before_after(actor: Actor, version: ModelVersion) -> list[dict[str, Any]]:
     ]
 
 
+def evaluation_before(evaluation: Evaluation) -> Evaluation | None:
+    """The newest one of the same project on the same suite of the version before, else of the one it was tuned from."""
+    version = evaluation.model_version
+    same = Evaluation.objects.filter(artefact__project=evaluation.artefact.project_id, suite=evaluation.suite)
+    rows = same.select_related("model_version__model").order_by("-model_version__number", "-pk")
+    earlier = rows.filter(model_version__model=version.model_id, model_version__number__lt=version.number).first()
+    return earlier or rows.filter(model_version=version.base_id).first()
+
+
+LOSS_MARGIN = 0.01
+"""A held-out loss carries no error bar here; what is less than one in a hundred is not called worse."""
+
+
+def is_worse(before: Evaluation, after: Evaluation) -> bool:
+    """Some subject lost more accuracy than chance explains while the mean fell, or the held-out loss has grown."""
+    lower = before.mean is not None and after.mean is not None and after.mean < before.mean
+    if lower and any(row.significant and (row.change or 0) < 0 for row in compare(before, after)):
+        return True
+    return before.loss is not None and after.loss is not None and after.loss > before.loss * (1 + LOSS_MARGIN)
+
+
 def comparable(evaluation: Evaluation, actor: Actor) -> QuerySet[Evaluation]:
     """Other evaluations of the project on the same suite."""
     same = list_evaluations(actor).filter(artefact__project=evaluation.artefact.project_id, suite=evaluation.suite)

@@ -6,6 +6,7 @@ from apps.lms.services.deployments import (
     reconcile_deployments,
     start_deployment,
     stop_deployment,
+    tell_of_health,
     update_deployment,
 )
 from apps.lms.services.evaluations import register_evaluation
@@ -20,6 +21,7 @@ __all__ = [
     "register_model_version",
     "start_deployment",
     "stop_deployment",
+    "tell_of_health",
     "update_deployment",
     "update_model",
     "update_model_version",

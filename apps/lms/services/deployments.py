@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
 from apps.core.access import RIGHTS, Actor
@@ -17,7 +18,7 @@ from apps.core.addresses import refuse_private_url
 from apps.core.errors import AifsError, Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.sealing import Seal
-from apps.core.services import record_audit
+from apps.core.services import emit, record_audit
 from apps.gpucloud.models import Job
 from apps.gpucloud.services import request_cancel, submit_job
 from apps.lms import selectors
@@ -214,6 +215,19 @@ def reconcile(deployment: Deployment, again: bool = False) -> bool:
     for instance in surplus:
         _end(instance)
     return missing > 0 or bool(surplus)
+
+
+def tell_of_health(job: Job) -> None:
+    """An instance is gone that nobody asked to stop: who made the deployment hears how many answer now."""
+    instance = Instance.objects.select_related("deployment__project", "deployment__created_by").get(job=job)
+    deployment = instance.deployment
+    if deployment.wanted and selectors.fits(instance, deployment):
+        ready = len(selectors.routable(deployment))
+        emit(
+            "deployment.unhealthy", deployment.project, to=[deployment.created_by], deployment=deployment.name,
+            ready=ready, wanted=deployment.replicas,
+            url=reverse("lms:deployment_detail", args=[deployment.project.slug, deployment.name]),
+        )  # fmt: skip
 
 
 def _start(deployment: Deployment) -> None:

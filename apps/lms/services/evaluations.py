@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import InvalidInput
-from apps.core.services import register_artefact
+from apps.core.services import emit, register_artefact
 from apps.gpucloud.models import Job
+from apps.lms import selectors
 from apps.lms.models import Evaluation, ModelVersion
 from apps.lms.services.models import job_inputs
 
@@ -32,7 +35,7 @@ def register_evaluation(job: Job, output: dict[str, Any], result: dict[str, Any]
         meta=output.get("meta") or {},
         parents=inputs,
     )
-    return Evaluation.objects.create(
+    evaluation = Evaluation.objects.create(
         artefact=artefact,
         job=job,
         model_version=version,
@@ -42,3 +45,19 @@ def register_evaluation(job: Job, output: dict[str, Any], result: dict[str, Any]
         loss=result.get("loss"),
         answers=result.get("answers") or [],
     )
+    _tell_of_regression(evaluation)
+    return evaluation
+
+
+def _tell_of_regression(evaluation: Evaluation) -> None:
+    """Who measured, and who owns the model, hear of it when the version before did better on the same."""
+    before = selectors.evaluation_before(evaluation)
+    if before is None or not selectors.is_worse(before, evaluation):
+        return
+    version, project = evaluation.model_version, evaluation.job.project
+    maker = version.model.created_by if version.model.project_id == project.pk else None
+    page = reverse("lms:evaluation_detail", args=[project.slug, evaluation.pk])
+    emit(
+        "evaluation.regress", project, to={evaluation.job.created_by, maker}, url=f"{page}?with={before.pk}",
+        model=str(version), before=str(before.model_version), suite=evaluation.suite or _("Held-out rows"),
+    )  # fmt: skip
