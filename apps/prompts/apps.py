@@ -12,7 +12,7 @@ class PromptsConfig(AppConfig):
         from apps.core import lineage as core_lineage
         from apps.lms import candidates as lms_candidates
         from apps.lms.services import snapshot
-        from apps.prompts import candidates, lineage, selectors
+        from apps.prompts import candidates, lineage, selectors, sharing
 
         artefact_types.register(
             "prompt_version",
@@ -22,6 +22,9 @@ class PromptsConfig(AppConfig):
             icon="message-square-text",
             newest=lineage.newest,
         )
+        artefact_types.register_shared("prompt_version", artefact_types.Shared(sharing.facts, sharing.text))
+        for use in sharing.USES:
+            artefact_types.register_use("prompt_version", use)
         core_lineage.register(lineage.SERVICES)
         navigation.register(
             area="prompts", label=_("Prompts"), url_name="prompts:prompt_list", icon="message-square-text", order=60

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.models import Artefact, Project
-from apps.core.selectors import as_uuid
+from apps.core.selectors import as_uuid, in_reach
 from apps.lms.models import Deployment
 from apps.prompts.models import Prompt, PromptService, PromptVersion
 
@@ -66,6 +66,17 @@ def get_version(prompt: Prompt, number: int | None = None) -> PromptVersion:
     version = (versions if number is None else versions.filter(number=number)).first()
     if version is None:
         raise NotFound(_("The prompt %(name)s has no such version."), name=prompt.name, version=number)
+    return version
+
+
+def get_readable(actor: Actor, project: Project, id: str) -> PromptVersion:
+    """A version of the project or one that is shared with it. Raises NotFound."""
+    actor.require("view", project)
+    known = as_uuid(id)
+    versions = PromptVersion.objects.select_related("prompt", "artefact").filter(in_reach(project, "artefact"))
+    version = versions.filter(pk=known).first() if known else None
+    if version is None:
+        raise NotFound(_("There is no such prompt version, or you may not see it."))
     return version
 
 

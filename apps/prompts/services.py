@@ -40,6 +40,16 @@ def create_prompt(actor: Actor, project: Project, name: str, description: str = 
     return prompt
 
 
+@transaction.atomic
+def copy_prompt(actor: Actor, project: Project, version: PromptVersion, name: str, description: str = "") -> Prompt:
+    """A prompt of the project that begins as a version it may read, its own or shared with it. Where it runs is chosen
+    anew: the deployment is the other project's."""
+    prompt = create_prompt(actor, project, name, description)
+    content = {"messages": version.messages, "variables": version.variables, "settings": version.settings}
+    create_version(actor, prompt, **content, source=version.artefact)
+    return prompt
+
+
 def update_prompt(actor: Actor, prompt: Prompt, *, description: str) -> Prompt:
     """A prompt keeps its name: services and files refer to it."""
     actor.require("run_simple", prompt.project)
@@ -75,8 +85,10 @@ def create_version(
     deployment: Deployment | None = None,
     settings: Any = None,
     note: str = "",
+    source: Artefact | None = None,
 ) -> PromptVersion:
-    """Save what the editor holds as the next version; the newest one is returned when nothing changed.
+    """Save what the editor holds as the next version; the newest one is returned when nothing changed. source: the
+    version it is a copy of.
 
     variables None: every variable the messages use becomes a required text. Raises InvalidInput naming what is wrong.
     """
@@ -97,7 +109,7 @@ def create_version(
             name=f"{prompt.name}:{number}",
             manifest=manifest,
             created_by=actor.user,
-            parents={"model": model.artefact} if model else {},
+            parents=({"model": model.artefact} if model else {}) | ({"prompt": source} if source else {}),
         )
         version = PromptVersion.objects.create(
             artefact=artefact,

@@ -22,15 +22,23 @@ def prompt_list(request: HttpRequest, project: Project) -> HttpResponseBase:
 
 @project_page("run_simple")
 def prompt_create(request: HttpRequest, project: Project) -> HttpResponse:
-    form = PromptForm(request.POST or None)
+    """An empty one, or (`?from=`) one that begins as a version the project may read."""
+    actor = request.actor  # type: ignore[attr-defined]
+    source = selectors.get_readable(actor, project, request.GET["from"]) if request.GET.get("from") else None
+    form = PromptForm(request.POST or None, initial={"name": source.prompt.name} if source else None)
     if request.method == "POST" and form.is_valid():
         try:
-            prompt = services.create_prompt(request.actor, project, **form.cleaned_data)  # type: ignore[attr-defined]
+            prompt = (
+                services.copy_prompt(actor, project, source, **form.cleaned_data)
+                if source
+                else services.create_prompt(actor, project, **form.cleaned_data)
+            )
         except (InvalidInput, Conflict) as error:
             form.add_error("name", translate(error.message, error.data))
         else:
             return redirect("prompts:prompt_detail", project.slug, prompt.name)
-    return render(request, "prompts/prompt_create.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, "source": source}
+    return render(request, "prompts/prompt_create.html", context, status=400 if form.errors else 200)
 
 
 @project_page()
