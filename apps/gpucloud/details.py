@@ -72,6 +72,7 @@ def frame(actor: Actor, job: Job, tab: str, address: str, tabs: Collection[str] 
         "repeats": title_of(job.reproduces) if job.reproduces else "",
         "reason": shown.reason(job.reason),
         "progress": shown.bar(job.progress),
+        "took_s": shown.duration_s(job),
         "tab": tab,
         "tabs": tab_links(tab, address, tabs),
         "active": job.state in Job.ACTIVE,

@@ -17,6 +17,8 @@ export interface Options {
   sync?: string;
   /** Without a button for a logarithmic scale. */
   plain?: boolean;
+  /** The vertical axis begins at 0, and ends at `most` where that is given; the line stands on a filled area. */
+  grounded?: { most?: number };
   /** Texts of the horizontal axis; steps unless given. */
   axis?: (value: number) => string;
   /** Asked when a reader zooms in (null: out again). */
@@ -44,6 +46,7 @@ export class Chart {
   private readonly detail = new Map<string, Map<number, number>>();
   private zoomed: [number, number] | null = null;
   private markers: number[] = [];
+  private ends: number[] = [];
   private plot?: uPlot;
   private log: boolean;
   private drawn = 0;
@@ -86,6 +89,17 @@ export class Chart {
 
   size(key: string): number {
     return this.data.get(key)?.size ?? 0;
+  }
+
+  /** Steps that the horizontal axis reaches even where no point lies, so that charts below each other agree. */
+  reach(steps: number[]): void {
+    this.ends = steps;
+  }
+
+  /** First and last step of what is drawn; nothing while there are no points. */
+  extent(): number[] {
+    const steps = [...this.data.values()].flatMap((points) => [...points.keys()]);
+    return steps.length ? [steps.reduce((a, b) => Math.min(a, b)), steps.reduce((a, b) => Math.max(a, b))] : [];
   }
 
   mark(steps: number[]): void {
@@ -132,7 +146,7 @@ export class Chart {
 
   private aligned(): uPlot.AlignedData {
     const columns = this.lines.map((line) => this.points(line.key));
-    const steps = [...new Set(columns.flatMap((points) => [...points.keys()]))].sort((a, b) => a - b);
+    const steps = [...new Set([...this.ends, ...columns.flatMap((points) => [...points.keys()])])].sort((a, b) => a - b);
     return [steps, ...columns.map((points) => steps.map((step) => this.visible(points.get(step))))] as uPlot.AlignedData;
   }
 
@@ -200,13 +214,14 @@ export class Chart {
     const grid = { stroke: css("--color-base-300"), width: 1 };
     const axis = { stroke: ink, grid, ticks: { ...grid, size: 4 }, font: "11px system-ui, sans-serif" };
     const colours = tones();
+    const { grounded } = this.options;
     const words = this.options.axis ?? ((tick: number) => (Number.isInteger(tick) ? measure(tick) : ""));
     return {
       width: this.box.clientWidth,
       height: this.height,
       cursor: { points: { size: 7 }, drag: { x: true, y: false }, sync: this.options.sync ? { key: this.options.sync, scales: ["x", null] } : undefined },
       legend: { show: this.lines.length > 1, live: true },
-      scales: { x: { time: false }, y: { distr: this.log ? 3 : 1 } },
+      scales: { x: { time: false }, y: { distr: this.log ? 3 : 1, ...(grounded ? { range: (_plot: uPlot, _min: number, max: number): [number, number] => [0, grounded.most ?? (max || 1) * 1.1] } : {}) } },
       hooks: { setScale: [(plot, key) => (key === "x" ? this.onScale(plot) : undefined)] },
       axes: [
         { ...axis, size: 28, values: (_plot, ticks) => ticks.map((tick) => words(tick)) },
@@ -218,6 +233,7 @@ export class Chart {
           label: line.label,
           stroke: colours[index % colours.length]!,
           width: 1.75,
+          fill: grounded ? `color-mix(in oklab, ${colours[index % colours.length]!} 14%, transparent)` : undefined,
           spanGaps: true,
           dash: index >= colours.length || (this.lines.length === 2 && index) ? [6, 4] : undefined,
           points: { show: (plot: uPlot) => (plot.data[0]?.length ?? 0) < MANY, size: 5 },

@@ -166,6 +166,7 @@ class MetricChart extends HTMLElement {
     for (const [name, all] of this.usage) {
       const strip = this.strips.find((one) => one.has(name));
       strip?.clear(name);
+      if (bySteps) strip?.reach(this.charts[0]?.extent() ?? []);
       for (const [time, value] of all) strip?.add(name, bySteps ? stepAt(time, this.clock) : time - start, value);
     }
     this.strips.forEach((strip) => strip.redraw());
@@ -178,10 +179,9 @@ class MetricChart extends HTMLElement {
       if (!names.length) continue;
       const lines = names.map((name): Line => ({ key: name, label: seriesName(name) }));
       const axis = bySteps ? undefined : (seconds: number): string => `${Math.round(seconds)} s`;
-      const strip = new Chart(lines, { title, unit, height: STRIP_HEIGHT, plain: true, sync: bySteps ? "run" : "strips", axis });
-      strip.element.dataset.wide = "";
-      (this.strips.at(-1) ?? this.charts[0])?.element.after(strip.element);
-      if (!strip.element.parentElement) this.append(strip.element);
+      const strip = new Chart(lines, { title, unit, height: STRIP_HEIGHT, plain: true, grounded: unit === "%" ? { most: 100 } : {}, sync: bySteps ? "run" : "strips", axis });
+      strip.element.dataset.strip = "";
+      (this.charts[0]?.element ?? this).append(strip.element);
       this.strips.push(strip);
     }
   }
