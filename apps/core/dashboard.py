@@ -98,7 +98,7 @@ def this_month(actor: Actor, project: Project) -> dict[str, Any]:
     }
 
 
-def lately(actor: Actor, project: Project, limit: int = 6) -> dict[str, Any]:
+def lately(actor: Actor, project: Project, limit: int = 5) -> dict[str, Any]:
     """The newest things of a project, each with its page: {"rows"}."""
     actor.require("view", project)
     made = project.artefacts.select_related("project").defer("manifest", "meta").order_by("-id")[:limit]
