@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from pyarrow import parquet
 
 from tests.datasets.making import make_version
 from tests.factories import make_house
@@ -30,6 +31,27 @@ def test_pages_follow_each_other(tmp_path: Path):
     last = client.get(url(house, version, "?from=99999")).content.decode()
     assert "row number 2050 of" in last
     assert 'rel="next"' not in last
+
+
+def test_the_last_page_reads_no_more_than_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Rows lie in groups that an index leads to: a page takes one or two of them, however many there are."""
+    house = make_house()
+    version = make_version(house, tmp_path, rows=[{"text": f"row number {number}"} for number in range(1, 6001)])
+    read: list[int] = []
+    whole = parquet.ParquetFile.read_row_group
+
+    def spy(self, group, *args, **options):
+        read.append(group)
+        return whole(self, group, *args, **options)
+
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_group", spy)
+    client = house.client("viewer")
+    for query, groups in (("", [0]), ("?from=5981", [5]), ("?from=2995", [2, 3])):
+        read.clear()
+        page = client.get(url(house, version, query)).content.decode()
+        assert read == groups
+        assert f"row number {query.removeprefix('?from=') or 1}<" in page
+    assert '<input type="number" name="from"' in page
 
 
 def test_a_table_has_its_columns(tmp_path: Path):
