@@ -71,7 +71,10 @@ class CoreConfig(AppConfig):
             order=30,
             tool=True,
             also=(
-                "core:settings_members", "core:settings_project", "core:settings_team", "core:settings_webhooks",
+                "core:settings_members",
+                "core:settings_project",
+                "core:settings_team",
+                "core:settings_webhooks",
                 "core:audit_list",
             ),
         )

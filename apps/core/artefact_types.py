@@ -1,7 +1,7 @@
 """The kinds of artefacts. An app registers its own in `AppConfig.ready`, so that inputs resolve, graphs link and search
 finds them without core knowing any."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -85,7 +85,7 @@ class Shared:
     """How a type of artefact is shown where it is shared: facts about the version alone, as (label, text), and a longer
     text for what is best read whole."""
 
-    facts: Callable[[Artefact], list[tuple[str | Promise, str]]]
+    facts: Callable[[Artefact], Sequence[tuple[str | Promise, str]]]
     text: Callable[[Artefact], str] | None = None
 
 

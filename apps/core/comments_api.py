@@ -18,8 +18,8 @@ class CommentSerializer(serializers.ModelSerializer):
     """type and object_id: the thing, as `/lineage/{type}/{id}/` names it. mentions: ids of members that are named."""
 
     project: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True)
-    author = PersonSerializer(read_only=True)
-    resolved_by = PersonSerializer(read_only=True)
+    author = PersonSerializer(read_only=True, allow_null=True)
+    resolved_by = PersonSerializer(read_only=True, allow_null=True)
     mentions = serializers.SerializerMethodField()
 
     class Meta:
@@ -53,13 +53,8 @@ class CommentCreation(mixins.CreateModelMixin):
         fields = NewCommentSerializer(data=request.data)
         fields.is_valid(raise_exception=True)
         wanted = fields.validated_data
-        comment = services.create_comment(
-            self.actor,
-            project,
-            wanted["type"],
-            wanted["object_id"],
-            wanted["text"],  # type: ignore[attr-defined]
-        )
+        thing = wanted["type"], wanted["object_id"]
+        comment = services.create_comment(self.actor, project, *thing, wanted["text"])  # type: ignore[attr-defined]
         return Response(self.get_serializer(comment).data, status=status.HTTP_201_CREATED)  # type: ignore[attr-defined]
 
 
@@ -69,7 +64,7 @@ class CommentsViewSet(IdempotentCreate, CommentCreation, mixins.DestroyModelMixi
     queryset = Comment.objects.select_related("project", "author", "resolved_by")
     serializer_class = CommentSerializer
     write_right = WRITE
-    filterset_fields: ClassVar = {
+    filterset_fields: Any = {  # noqa: RUF012
         "type": ["exact"], "object_id": ["exact"], "author": ["exact"], "resolved_at": ["isnull"]
     }  # fmt: skip
     ordering_fields = ("created_at",)

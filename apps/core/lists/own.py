@@ -114,7 +114,7 @@ def artefact_rows(rows: list[Artefact], project: Project) -> list[dict[str, Any]
     ]
 
 
-def _from(rows: QuerySet[Artefact], value: str) -> QuerySet[Artefact]:
+def _from(rows: QuerySet[Any], value: str) -> QuerySet[Any]:
     return rows.filter(is_shared=value == "shared")
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
 
@@ -75,8 +74,9 @@ def _note(actor: Actor, event: str, share: Share) -> None:
 
 
 def _targets(share: Share) -> list[Project]:
-    into = Project.objects.filter(Q(pk=share.project_id) | Q(team=share.team_id))
-    return list(into.exclude(pk=share.artefact.project_id))
+    if share.project:
+        return [share.project]
+    return list(Project.objects.filter(team=share.team).exclude(pk=share.artefact.project_id))
 
 
 def _owners(project: Project) -> Iterable[User]:
@@ -101,7 +101,8 @@ def move_to_team(actor: Actor, project: Project, *, team: UUID | str | None = No
     managed = {row.project.team_id for row in actor.memberships() if actor.may("manage", row.project)}
     found = Team.objects.create(name=name[:120]) if name else None
     if team:
-        found = Team.objects.filter(pk__in=managed, pk=selectors.as_uuid(team)).first()
+        known = selectors.as_uuid(team)
+        found = Team.objects.filter(pk=known).first() if known in managed else None
     if found is None:
         raise NotFound(_("There is no such team, or you own no project in it."))
     Project.objects.filter(pk=project.pk).update(team=found)
