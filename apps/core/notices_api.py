@@ -115,7 +115,7 @@ class WebhooksViewSet(mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
         return Response(self.get_serializer(hook).data)
 
     @extend_schema(responses=DeliverySerializer(many=True))
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["get"], pagination_class=None)
     def deliveries(self, request: Request, pk: str) -> Response:
         """The newest messages with the last answer to each."""
         return Response(DeliverySerializer(selectors.list_deliveries(self.get_object()), many=True).data)

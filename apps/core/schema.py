@@ -40,7 +40,7 @@ def add_problems(result: dict[str, Any], generator: Any, request: Any, public: b
     }
     for operations in result["paths"].values():
         for method, operation in operations.items():
-            expected = ("401", "404") if method in READING else ("400", "401", "403", "404", "409")
+            expected = ("400", "401", "403", "404") if method in READING else ("400", "401", "403", "404", "409")
             for status in expected:
                 operation["responses"].setdefault(status, answer)
     return result
