@@ -210,10 +210,17 @@ def shares_into(projects: Iterable[Project]) -> QuerySet[Share]:
     return Share.objects.filter(Q(project__in=known) | Q(team__in={project.team_id for project in known}))
 
 
+def shared_ids(projects: Iterable[Project]) -> list[uuid.UUID]:
+    """Of the artefacts that others let these projects read. Asked for by itself: where nothing is shared, as mostly,
+    every list keeps the plan it had, and where something is, an index finds it."""
+    return list(shares_into(projects).values_list("artefact", flat=True))
+
+
 def in_reach(project: Project, path: str = "") -> Q:
     """The artefacts a project may read: its own, and those shared with it. path: from a row to its artefact."""
     own, id = (f"{path}__project", path) if path else ("project", "pk")
-    return Q(**{own: project}) | Q(**{f"{id}__in": shares_into([project]).values("artefact")})
+    shared = shared_ids([project])
+    return Q(**{own: project}) | Q(**{f"{id}__in": shared}) if shared else Q(**{own: project})
 
 
 def list_artefacts(actor: Actor, project: Project) -> QuerySet[Artefact]:

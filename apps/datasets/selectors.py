@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_noop as _
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Artefact, Project
-from apps.core.selectors import in_reach
+from apps.core.selectors import in_reach, shared_ids
 from apps.core.storage import storage
 from apps.datasets.models import Dataset, DatasetVersion
 
@@ -29,10 +29,13 @@ def list_datasets(actor: Actor) -> QuerySet[Dataset]:
 def list_with_shared(actor: Actor, project: Project) -> QuerySet[Dataset]:
     """The project's datasets, and those of which a version is shared with it (`is_shared`), as if they had no other."""
     actor.require("view", project)
-    shared = DatasetVersion.objects.filter(in_reach(project, "artefact")).exclude(dataset__project=project)
-    datasets = Dataset.objects.filter(Q(project=project) | Q(pk__in=shared.values("dataset")))
-    seen = with_newest(datasets, DatasetVersion.objects.filter(in_reach(project, "artefact")))
-    return seen.annotate(is_shared=ExpressionWrapper(~Q(project=project), BooleanField()))
+    shared = shared_ids([project])
+    if not shared:
+        return with_newest(Dataset.objects.filter(project=project)).annotate(is_shared=Value(False))
+    seen = DatasetVersion.objects.filter(Q(dataset__project=project) | Q(pk__in=shared))
+    others = list(seen.exclude(dataset__project=project).values_list("dataset", flat=True))
+    datasets = with_newest(Dataset.objects.filter(Q(project=project) | Q(pk__in=others)), seen)
+    return datasets.annotate(is_shared=ExpressionWrapper(~Q(project=project), BooleanField()))
 
 
 def with_newest(datasets: QuerySet[Dataset], versions: QuerySet[DatasetVersion] | None = None) -> QuerySet[Dataset]:

@@ -7,7 +7,7 @@ from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Avg, BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Artefact, Project
-from apps.core.selectors import as_uuid, find_artefact, in_reach
+from apps.core.selectors import as_uuid, find_artefact, in_reach, shared_ids
 from apps.gpucloud.models import Job, JobState
 from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
 
@@ -57,18 +57,22 @@ def _counted(models: QuerySet[Model], versions: QuerySet[ModelVersion]) -> Query
 def list_with_shared(actor: Actor, project: Project) -> QuerySet[Model]:
     """The project's models, and those of which a version is shared with it (`is_shared`), as if they had no other."""
     actor.require("view", project)
-    seen = ModelVersion.objects.filter(in_reach(project, "artefact"))
-    models = Model.objects.filter(Q(project=project) | Q(pk__in=seen.exclude(model__project=project).values("model")))
-    return _counted(models, seen).annotate(is_shared=ExpressionWrapper(~Q(project=project), BooleanField()))
+    shared = shared_ids([project])
+    if not shared:
+        own = _counted(Model.objects.filter(project=project), ModelVersion.objects.all())
+        return own.annotate(is_shared=Value(False))
+    seen = ModelVersion.objects.filter(Q(model__project=project) | Q(pk__in=shared))
+    others = list(seen.exclude(model__project=project).values_list("model", flat=True))
+    models = _counted(Model.objects.filter(Q(project=project) | Q(pk__in=others)), seen)
+    return models.annotate(is_shared=ExpressionWrapper(~Q(project=project), BooleanField()))
 
 
-def newest_versions(models: Iterable[Model], project: Project) -> list[dict[str, Any]]:
-    """[{"model", "version"}] with the newest version of each model that the project may see, None when it has none."""
+def newest_versions(models: Iterable[Any], project: Project) -> list[dict[str, Any]]:
+    """[{"model", "version"}] with the version that `newest` of each model names, None when it has none."""
     rows = list(models)
-    versions = ModelVersion.objects.filter(in_reach(project, "artefact"), model__in=rows)
-    newest = versions.select_related("artefact").order_by("model", "-number")
-    by_model = {version.model_id: version for version in newest.distinct("model")}
-    return [{"model": model, "version": by_model.get(model.pk)} for model in rows]
+    versions = ModelVersion.objects.filter(model__in=rows, number__in={row.newest for row in rows if row.newest})
+    found = {(version.model_id, version.number): version for version in versions.select_related("artefact")}
+    return [{"model": row, "version": found.get((row.pk, row.newest))} for row in rows]
 
 
 def get_model(actor: Actor, project: Project, ref: str | UUID) -> Model:

@@ -282,3 +282,15 @@ def test_core_share_revoke_is_at_once_everywhere(house, rows, weights, reader):
     for name in ("datasets:dataset_list", "lms:model_list", "core:artefact_list"):
         assert not reader.get(at(name, house.quay)).context["list"]["rows"]
     assert "facts:1" not in reader.get(at("lmt:run_create", house.quay)).content.decode()
+
+
+def test_lists_with_shared_rows_ask_no_more_than_eight(house, rows, weights, reader, django_assert_max_num_queries):
+    share(house, rows), share(house, weights)
+    house.keys["stranger"] = make_key(house.stranger, house.quay)
+    pages = [at(name, house.quay) for name in ("datasets:dataset_list", "lms:model_list", "core:artefact_list")]
+    calls = [reverse(f"{name}-list") for name in ("artefact", "dataset-version", "model-version")]
+    for client, urls in ((reader, pages), (house.api("stranger"), calls)):
+        for url in urls:
+            client.get(url)
+            with django_assert_max_num_queries(8):
+                assert client.get(url).status_code == 200

@@ -57,8 +57,8 @@ class ProjectViewSet(viewsets.GenericViewSet):
         own = Q(**{path: [project.pk for project in projects]})
         if self.artefact_field is None or not self.is_reading():
             return rows.filter(own)
-        shared = selectors.shares_into(projects).values("artefact")
-        return rows.filter(own | Q(**{f"{self.artefact_field or 'pk'}__in": shared}))
+        shared = selectors.shared_ids(projects)
+        return rows.filter(own | Q(**{f"{self.artefact_field or 'pk'}__in": shared}) if shared else own)
 
     def is_reading(self) -> bool:
         return self.request.method in {"GET", "HEAD", "OPTIONS"}
