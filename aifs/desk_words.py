@@ -5,6 +5,8 @@ everything twice in the models; so the names stand here once, for the catalogue,
 comes to the desk.
 """
 
+from typing import Any
+
 from django.db.models import Model
 from django.utils.translation import gettext_lazy, override
 from django.utils.translation import gettext_noop as _
@@ -44,7 +46,7 @@ def name_in_readers_language(model: type[Model]) -> None:
         field.verbose_name = _lazy(field.verbose_name)
 
 
-def _lazy(name: object) -> object:
+def _lazy(name: Any) -> Any:
     with override("en"):
         english = str(name)
     return gettext_lazy(english) if english in NAMES else name
