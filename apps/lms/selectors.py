@@ -190,7 +190,8 @@ def before_after(actor: Actor, version: ModelVersion) -> list[dict[str, Any]]:
     """For every suite that this version and the one it was made from were both measured on: the newest of each."""
     if version.base_id is None:
         return []
-    both = list_evaluations(actor).filter(model_version__in=[version.pk, version.base_id])
+    here = list_evaluations(actor).filter(artefact__project=version.artefact.project_id)
+    both = here.filter(model_version__in=[version.pk, version.base_id])
     newest: dict[str, dict[UUID, Evaluation]] = {}
     for evaluation in both:
         newest.setdefault(evaluation.suite, {}).setdefault(evaluation.model_version_id, evaluation)
