@@ -44,8 +44,8 @@ def share_revoke(request: HttpRequest, project: Project, share: UUID) -> HttpRes
 
 @project_page()
 def shared_detail(request: HttpRequest, project: Project, artefact: UUID) -> HttpResponse:
-    """Another project's artefact as this one sees it: the version itself, and nothing around it. One of the project's own
-    leads to its page, so that whoever does not know whose it is can link here."""
+    """Another project's artefact as this one sees it: the version itself, and nothing around it. What is the project's
+    own leads to its page, so that whoever does not know whose it is can link here."""
     actor = request.actor  # type: ignore[attr-defined]
     found = selectors.get_shared(actor, project, artefact)
     if found.project_id == project.pk:
