@@ -1,5 +1,6 @@
 """The API's documentation: one page made from the schema, without scripts of others."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -40,10 +41,16 @@ def _described(schema: dict[str, Any], path: str, method: str, operation: dict[s
     return {
         "method": method.upper(),
         "path": path,
+        "summary": _first_sentence(operation.get("description", "")),
         "description": operation.get("description", ""),
         "parameters": parameters,
         "fields": _fields(schema, body),
     }
+
+
+def _first_sentence(text: str) -> str:
+    """What stands beside the address while the rest is folded away."""
+    return re.split(r"(?<=[.;:])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(";:")
 
 
 def _fields(schema: dict[str, Any], body: dict[str, Any]) -> list[dict[str, Any]]:
