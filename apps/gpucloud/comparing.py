@@ -10,9 +10,8 @@ from apps.core.access import Actor
 from apps.core.errors import InvalidInput
 from apps.core.models import Project
 from apps.gpucloud import selectors, shown
-from apps.gpucloud.details import title_of
+from apps.gpucloud.details import param_label, title_of
 from apps.gpucloud.models import Job
-from workers.kinds import kinds
 
 MOST = 8
 
@@ -65,11 +64,8 @@ def settings_of(runs: list[Job]) -> list[Row]:
 
 
 def _label(runs: list[Job], name: str) -> str:
-    """The parameter's label in the first kind that has it."""
-    for run in runs:
-        if run.kind in kinds.names() and (field := kinds.get(run.kind).params.model_fields.get(name)):
-            return gettext(field.title) if field.title else name
-    return name
+    """The parameter's label in the first kind that has one for it."""
+    return next((label for run in runs if (label := param_label(run.kind, name)) != name), name)
 
 
 def _text(value: Any) -> str:

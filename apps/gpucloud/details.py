@@ -21,6 +21,7 @@ from apps.gpucloud import selectors, shown
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.shown import title_of
+from workers.kinds import kinds
 
 TABS = {
     "overview": _("Overview"),
@@ -125,7 +126,7 @@ def _main_output(job: Job) -> str:
 def _files(actor: Actor, job: Job) -> dict[str, Any]:
     inputs = [
         {
-            "name": row.name,
+            "name": param_label(job.kind, row.name),
             "artefact": row.artefact,
             "url": artefact_types.url(row.artefact, job.project),
             "type": artefact_types.label(row.artefact.type),
@@ -133,6 +134,12 @@ def _files(actor: Actor, job: Job) -> dict[str, Any]:
         for row in job.inputs.select_related("artefact__project")
     ]
     return {"inputs": inputs, "outputs": outputs(job)}
+
+
+def param_label(kind: str, name: str) -> str:
+    """What the form of a kind calls a parameter; its own name when the plug-in is gone."""
+    field = kinds.get(kind).params.model_fields.get(name) if kind in kinds.names() else None
+    return gettext(field.title) if field and field.title else name
 
 
 def outputs(job: Job) -> list[dict[str, Any]]:
