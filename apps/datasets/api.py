@@ -75,6 +75,10 @@ class DatasetVersionsViewSet(ReadOnlyProjectViewSet):
     ordering_fields = ("number", "created_at", "rows")
     rights: ClassVar = {"preview_upload": "run_simple", "trial": "view"}
 
+    def is_reading(self) -> bool:
+        """A trial stores nothing, so it reads what is shared as well."""
+        return super().is_reading() or self.action == "trial"
+
     def filter_queryset(self, versions: QuerySet) -> QuerySet:
         """Filters are for the list; `?format=` of an export says something else."""
         return super().filter_queryset(versions) if self.action == "list" else versions

@@ -197,6 +197,9 @@ def test_it_is_read_only(house, rows, weights, reader):
     assert api.patch(card, {"card": "mine"}, content_type="application/json").status_code == 404
     assert api.get(reverse("model-version-file", args=[weights.pk, "model.safetensors"])).status_code == 200
     assert api.get(reverse("dataset-version-rows", args=[rows.pk])).json()["rows"]
+    steps = {"steps": [{"step": "exact_duplicates"}]}
+    trial = reverse("dataset-version-trial", args=[rows.pk])
+    assert api.post(trial, steps, content_type="application/json").status_code == 200
     with pytest.raises((NotAllowed, NotFound)):
         services.revoke_share(make_actor(house.stranger), Share.objects.first())
 
