@@ -232,8 +232,8 @@ class Webhook(models.Model):
 
 class WebhookDelivery(models.Model):
     """One message to a webhook, written in the transaction of the event and sent after its commit, again and again
-    until it arrives or is given up. `status` is the receiver's last answer (0: none), `answer` its beginning or what
-    went wrong."""
+    until it arrives or is given up. `status` is the receiver's last answer (0: none), `answer` that status in words, or
+    what went wrong; nothing that the receiver wrote."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
