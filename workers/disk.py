@@ -50,8 +50,10 @@ def used_mib(folder: Path) -> int:
 
 def needed_mib(folder: Path) -> int:
     """Free space with which the work of this folder may be tried again: all it had, and a quarter more, but never more
-    than the disk could have."""
-    had = used_mib(folder) + free_mib(folder)
+    than the disk could have. Space that is free again by now was taken by others and given back: it was not this work
+    that had not enough with it."""
+    own, free = used_mib(folder), free_mib(folder)
+    had = own if free > own + MARGIN_MIB else own + free
     return min(had + max(MARGIN_MIB, had // 4), int(total_mib(folder) * SHARE_MAX))
 
 

@@ -1,7 +1,9 @@
 """What an app adds to its job kinds on the web side: checks before the start, and what becomes of the results."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from apps.core.access import Actor
@@ -13,6 +15,8 @@ from workers.params import Params
 
 REPRODUCED = "-reproduced"
 NAME_MAX = 120
+STEADY_S = 300
+"""An attempt that ran this long was no crash at start."""
 
 REGISTERED: dict[str, "Handler"] = {}
 
@@ -63,6 +67,11 @@ class Handler:
         it either all happens, once, or nothing does. Raises AifsError when the results cannot be accepted.
         """
         return {}
+
+    def was_steady(self, job: Job, attempt: Attempt) -> bool:
+        """Whether an attempt that failed had been at its work for a while: no crash at start, so that earlier failures
+        are forgiven."""
+        return bool(attempt.started_at and timezone.now() - attempt.started_at > timedelta(seconds=STEADY_S))
 
     def on_requeue(self, job: Job) -> None:
         """Called in the transaction in which the job goes back into the queue: what it offered is gone for now."""

@@ -1,8 +1,10 @@
 """What becomes of the results of the `lms.…` kinds."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import InvalidInput
@@ -13,6 +15,9 @@ from apps.lms.models import Instance, ModelVersion
 from apps.lms.services import register_evaluation, register_model_version, snapshot, tell_of_health
 from workers.kinds import Kind
 from workers.params import Params
+
+SERVED_S = 30
+"""An instance that listened this long had started well."""
 
 
 class LmsHandler(Handler):
@@ -45,6 +50,13 @@ class LmsHandler(Handler):
         )  # fmt: skip
         if known:
             snapshot.rebuild()
+
+    def was_steady(self, job: Job, attempt: Attempt) -> bool:
+        """An instance that answered for a while had started well, whatever ended it: it may come back any number of
+        times. One that dies with its first requests does not get so far."""
+        since = timezone.now() - timedelta(seconds=SERVED_S)
+        served = Instance.objects.filter(job=job, attempt=attempt.number, ready_at__lt=since)
+        return served.exists() or super().was_steady(job, attempt)
 
     def on_requeue(self, job: Job) -> None:
         """The instance is gone until its next attempt is ready: nothing may be sent to it."""

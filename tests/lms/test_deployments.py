@@ -1,12 +1,14 @@
 """Deployments follow what is wanted: their jobs, their state, the gateway's snapshot."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from apps.gpucloud.models import Attempt, AttemptState, Job, JobState, Node
-from apps.gpucloud.services.transitions import end_job
+from apps.gpucloud.services.transitions import end_job, reason, requeue
 from apps.lms import selectors, services
 from apps.lms.jobs import LmsHandler
 from apps.lms.models import Deployment, GatewaySnapshot, Instance
@@ -222,3 +224,20 @@ def test_listed_private_endpoint_is_allowed_and_its_key_is_sealed(house: House, 
     assert jobs(outside) == []
     with pytest.raises(InvalidInput):  # metadata services stay closed whatever is listed
         services.create_deployment(actor, house.project, "meta", external_url="http://169.254.169.254/v1")
+
+
+@pytest.mark.parametrize(("served_s", "state"), [(60, JobState.QUEUED), (5, JobState.FAILED), (None, JobState.FAILED)])
+def test_an_instance_that_served_may_be_killed_any_number_of_times(house: House, served_s, state) -> None:
+    """What ended it then was no crash at start; one that never answers, or dies with its first request, is given up."""
+    [job] = jobs(create(house))
+    say_ready(job)
+    since = timezone.now() - timedelta(seconds=served_s) if served_s else None
+    Instance.objects.filter(job=job).update(ready_at=since)
+    job.refresh_from_db()
+    Job.objects.filter(pk=job.pk).update(failures=job.max_attempts - 1)
+    job.refresh_from_db()
+    requeue(job, reason("crashed", "It crashed."), failed=True, attempt=job.attempts.get())
+    job.refresh_from_db()
+    assert job.state == state
+    if state == JobState.QUEUED:
+        assert job.failures == 1

@@ -15,8 +15,9 @@ from apps.gpucloud.services.transitions import Reason, change_state, interrupt, 
 from workers import disk
 
 AGAIN_AFTER_S = 2
-ELSEWHERE_S = 60
-"""How much room a bucket has cannot be asked; after so long it is tried again."""
+UNCERTAIN_S = 60
+"""Until the next try where looking does not tell: a bucket cannot be asked how much room it has, and a disk that has
+enough by now may fill up at the same point again."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def pause(job: Job, attempt: Attempt, full: Full) -> None:
     """The caller holds the job's lock. What the node said last of its disk is older than this."""
     if full.where == "node":
         Node.objects.filter(pk=attempt.node_id).update(disk_free_mib=full.free_mib)
-    wait_s = AGAIN_AFTER_S if full.where == "node" or storage().local else ELSEWHERE_S
+    certain = (full.where == "node" or storage().local) and full.free_mib < full.needed_mib
+    wait_s = AGAIN_AFTER_S if certain else UNCERTAIN_S
     interrupt(job, JobState.PAUSED, full.reason(attempt), not_before=timezone.now() + timedelta(seconds=wait_s))
 
 

@@ -20,8 +20,6 @@ from apps.gpucloud.services.wakeups import wake_pages, wake_scheduler
 
 RETRY_PAUSES_S = (0, 5, 15, 60)
 """Pause before the next attempt after the first, second … failure in a row."""
-STEADY_S = 300
-"""An attempt that ran this long was no crash at start: earlier failures are forgiven."""
 
 Reason = dict[str, Any]
 
@@ -103,11 +101,7 @@ def requeue(job: Job, why: Reason, *, failed: bool, attempt: Attempt | None = No
         end_job(job, JobState.CANCELLED)
         return
     if failed:
-        steady = (
-            attempt is not None
-            and attempt.started_at
-            and timezone.now() - attempt.started_at > timedelta(seconds=STEADY_S)
-        )
+        steady = attempt is not None and handler_for(job.kind).was_steady(job, attempt)
         job.failures = 1 if steady else job.failures + 1
         if job.failures >= job.max_attempts:
             too_often = {
