@@ -1,12 +1,13 @@
 """How long a tuning run will take and how much memory it will need, told before it starts. No torch in here.
 
-Memory = weights + gradients + optimiser + activations + a floor for the libraries:
+Memory = weights + gradients + optimiser + activations + logits + a floor for the libraries:
 
     weights       parameters × bytes of the number format (a frozen base may be smaller than float32)
     gradients     trained numbers × 4
     optimiser     trained numbers × 8 for AdamW (two moments), 4 for SGD with none and Adafactor with few: 0
     activations   tokens of a batch × layers × (10 × hidden + 5 × inner) × 4; with checkpointing one layer, plus
                   hidden per layer
+    logits        tokens of a batch × vocabulary × 4, four times: themselves, shifted, their softmax, their gradient
     floor         what Python, torch and the trainer take before any model
 
 Time = start + 2 × held-out pass + steps × work of a step ÷ speed. A token costs 2 operations per parameter forward, as
@@ -32,6 +33,7 @@ CHARACTERS_PER_TOKEN = {"western": 4.0, "chinese": 0.7}
 """Small vocabularies need about 1.5 tokens for a Chinese character."""
 TEMPLATE_TOKENS = 12
 """What a chat template adds to every message."""
+LOGITS_COPIES = 4
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 OPTIMIZER_BYTES = {"adamw_torch": 8, "adamw_torch_fused": 8}
 
@@ -109,4 +111,5 @@ def _memory_mib(
     tokens = params.batch_size * min(params.max_length, 2 * row_tokens)
     layer = 10 * hidden + 5 * inner
     activations = tokens * 4 * (layers * hidden + layer if params.activation_checkpointing else layers * layer)
-    return FLOOR_MIB + round((weights + moments + activations) / MIB)
+    logits = tokens * shape.get("vocab_size", 0) * 4 * LOGITS_COPIES
+    return FLOOR_MIB + round((weights + moments + activations + logits) / MIB)
