@@ -189,7 +189,7 @@ class MetricChart extends HTMLElement {
 
 /** What readers look for first stands first. */
 function rank(name: string): number {
-  const order = ["loss", "eval_loss", "accuracy"];
+  const order = ["loss", "eval_loss", "accuracy", "tokens_per_s", "running", "waiting"];
   const at = order.indexOf(name);
   return at < 0 ? order.length : at;
 }
