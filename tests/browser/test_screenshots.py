@@ -1,0 +1,30 @@
+"""What `scripts/screenshots.py` knows of the pages, and that it takes a picture."""
+
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from aifs.source_map import urls
+from scripts.screenshots import DARK, DOCS, NOT_PICTURED, SIGNED_OUT, Camera, Scene, is_deed, pages_of_the_map
+from tests.browser.seed import World
+from tests.stack.stacks import Stack
+
+
+def test_every_page_it_names_is_in_the_map() -> None:
+    """A page that was renamed or taken away leaves no name behind."""
+    known = set(urls())
+    assert set(NOT_PICTURED) | set(SIGNED_OUT) | set(DARK) <= known
+    assert {name for _language, name in DOCS.values() if ":" in name} <= pages_of_the_map()
+    assert not {"datasets:dataset_delete", "lms:playground_ask", "schema"} & pages_of_the_map()
+    assert is_deed(urls()["gpucloud:job_cancel"].view) and not is_deed(urls()["gpucloud:job_detail"].view)
+
+
+def test_it_takes_pictures_and_says_what_is_wrong(
+    stack: Stack, world: World, browser: Browser, signed_in: str, tmp_path: Path
+) -> None:
+    camera = Camera(browser, stack.access["url"], tmp_path, "")
+    scene = Scene("core:dashboard", f"/p/{world.project}/")
+    camera.take(camera.context("en", signed_in), "en", [scene, Scene("gone", "/p/nowhere/")])
+    taken = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")}
+    assert taken == {f"en-{size}/{name}.png" for size in ("desk", "phone") for name in ("core-dashboard", "gone")}
+    assert [line.partition(":")[0] for line in camera.wrong] == ["en-desk gone"], "a page that is not there"
