@@ -20,7 +20,7 @@ def job(stack: Stack) -> str:
     """The address of a job's page."""
     access = stack.access
     with Client(access["url"], access["api_key"], access["project"], access["gateway_url"]) as client:
-        job = client.jobs.start("gpucloud.check", {}, name="look at the node")
+        job = client.jobs.start("gpucloud.check", {}, name="talk about the node")
         job.wait(timeout_s=120)
     return f"{access['url']}/p/{access['project']}/jobs/{job.id}/"
 
@@ -74,7 +74,7 @@ def test_a_mention_by_keyboard_rings_the_bell_of_who_is_meant(desk: BrowserConte
         assert overflow(page) + axe(page) == []
     assert console.take() == []
     colleague.goto(job.partition("/p/")[0] + "/notifications/")
-    colleague.get_by_role("link", name="mentions you in a comment on look at the node").click()
+    colleague.get_by_role("link", name="mentions you in a comment on talk about the node").click()
     colleague.wait_for_url(re.compile("#comment-"))
     expect(colleague.locator("li.comment[data-named]")).to_be_in_viewport()
 
