@@ -2,7 +2,7 @@
 
 No answer is a 5xx, and every answer has a status, a type and a shape that the schema tells of. Longer, by hand:
 `FUZZ_EXAMPLES=1000 .venv/bin/pytest tests/attacks/test_schema.py --timeout=0 -n 2`; what was done stands in
-`var/test/fuzz.json`, and `python tests/attacks/test_schema.py` prints its sum.
+`var/test/fuzz.json`.
 """
 
 import fcntl
@@ -127,30 +127,22 @@ def run(operation: Any, mode: GenerationMode, ask: Any, examples: int, **fixed: 
 
 
 def note(operation: str, seen: dict[str, int]) -> None:
-    """Answers by status, for whoever wants to know how far it came."""
+    """Answers by status, for whoever wants to know how far it came; `summary` is of all operations so far."""
     path = RESULTS.with_name("fuzz.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        known = json.loads(file.read() or "{}")
+        known = json.loads(file.read() or "{}").get("operations", {}) | {operation: seen}
         file.truncate(0)
-        file.write(json.dumps(known | {operation: {"cases": sum(seen.values()), "answers": seen}}, indent=1))
+        file.write(json.dumps({"summary": summary(known), "operations": known}, indent=1))
 
 
-def summary() -> str:
-    """What the last runs of every operation came to, and who was never answered with success."""
-    done = json.loads(RESULTS.with_name("fuzz.json").read_text())
+def summary(known: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """never: operations that no case came through to success."""
     answers: Counter[str] = Counter()
-    for row in done.values():
-        answers.update(row["answers"])
-    cases, never = (
-        sum(row["cases"] for row in done.values()),
-        [name for name, row in done.items() if not any(status[0] == "2" for status in row["answers"])],
-    )
-    counts = ", ".join(f"{count} × {status}" for status, count in sorted(answers.items()))
-    return f"{len(done)} operations, {cases} cases: {counts}\nnever a success: {', '.join(sorted(never)) or 'none'}"
-
-
-if __name__ == "__main__":
-    print(summary())
+    for seen in known.values():
+        answers.update(seen)
+    never = sorted(name for name, seen in known.items() if not any(status[0] == "2" for status in seen))
+    counts = dict(sorted(answers.items()))
+    return {"operations": len(known), "cases": answers.total(), "answers": counts, "never": never}
