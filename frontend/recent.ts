@@ -26,7 +26,7 @@ export function startRecent(): void {
   });
   const crumbs = [...document.querySelectorAll(".crumbs li")].map((crumb) => crumb.textContent?.trim() ?? "");
   const label = document.querySelector("h1")?.textContent?.trim() ?? "";
-  const known = [...document.querySelectorAll<HTMLAnchorElement>("#rail a, .tabs-line a")].some((link) => link.pathname === location.pathname);
+  const known = [...document.querySelectorAll<HTMLAnchorElement>("#rail a, .tabs-line a:not(:first-child)")].some((link) => link.pathname === location.pathname && !link.search);
   if (!project() || known || crumbs.length < 3 || !label) return;
   const visit = { label, url: location.pathname, kind: crumbs.at(-2) ?? "" };
   const visits = [visit, ...recent().filter((other) => other.url !== visit.url)].slice(0, KEPT);
