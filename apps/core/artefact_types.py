@@ -83,10 +83,11 @@ class Use:
 @dataclass(frozen=True)
 class Shared:
     """How a type of artefact is shown where it is shared: facts about the version alone, as (label, text), and a longer
-    text for what is best read whole."""
+    text for what is best read whole. files: those that are the version itself; all of them unless given."""
 
     facts: Callable[[Artefact], Sequence[tuple[str | Promise, str]]]
     text: Callable[[Artefact], str] | None = None
+    files: frozenset[str] | None = None
 
 
 _shared: dict[str, Shared] = {}
@@ -103,6 +104,13 @@ def register_shared(type: str, shared: Shared) -> None:
 def shared(type: str) -> Shared | None:
     """None for a type that cannot be shared."""
     return _shared.get(type)
+
+
+def shared_files(artefact: Artefact) -> dict[str, Any]:
+    """Of its manifest what others read, and what their jobs get: not what tells of the version before."""
+    known = _shared.get(artefact.type)
+    files = known.files if known else None
+    return {path: entry for path, entry in artefact.manifest.items() if files is None or path in files}
 
 
 def register_use(type: str, use: Use) -> None:

@@ -78,17 +78,25 @@ class SharedFields(serializers.ModelSerializer):
 
     around: ClassVar[tuple[str, ...]] = ()
 
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        for name in self.around:
+            fields[name].allow_null = True  # the schema says so, too
+        return fields
+
     def to_representation(self, row: Any) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(row)
+        return shown if self.is_mine(row) else shown | dict.fromkeys(self.around)
+
+    def is_mine(self, row: Any) -> bool:
+        """False for what another project shares."""
         request = self.context.get("request")
         mine = {membership.project_id for membership in request.actor.memberships()} if request else set()
-        if getattr(row, "artefact", row).project_id not in mine:
-            shown |= dict.fromkeys(self.around)
-        return shown
+        return getattr(row, "artefact", row).project_id in mine
 
 
 class ArtefactSerializer(SharedFields):
-    around: ClassVar[tuple[str, ...]] = ("job_id",)
+    around: ClassVar[tuple[str, ...]] = ("job_id", "meta")
     project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
 
     class Meta:
@@ -99,6 +107,10 @@ class ArtefactSerializer(SharedFields):
 class ArtefactDetailSerializer(ArtefactSerializer):
     class Meta(ArtefactSerializer.Meta):
         fields: ClassVar = [*ArtefactSerializer.Meta.fields, "manifest"]
+
+    def to_representation(self, row: Any) -> dict[str, Any]:
+        shown = super().to_representation(row)
+        return shown if self.is_mine(row) else shown | {"manifest": artefact_types.shared_files(row)}
 
 
 class UploadSerializer(serializers.ModelSerializer):

@@ -73,11 +73,11 @@ class DatasetVersionsViewSet(ReadOnlyProjectViewSet):
     artefact_field = "artefact"
     filterset_class = VersionFilters
     ordering_fields = ("number", "created_at", "rows")
-    rights: ClassVar = {"preview_upload": "run_simple", "trial": "view"}
+    rights: ClassVar = {"preview_upload": "run_simple", "trial": "view", "quarantine": "view", "dropped": "view"}
 
     def is_reading(self) -> bool:
-        """A trial stores nothing, so it reads what is shared as well."""
-        return super().is_reading() or self.action == "trial"
+        """A trial stores nothing, so it reads what is shared as well; rows put aside are nobody's but the project's."""
+        return (super().is_reading() or self.action == "trial") and self.action not in {"quarantine", "dropped"}
 
     def filter_queryset(self, versions: QuerySet) -> QuerySet:
         """Filters are for the list; `?format=` of an export says something else."""

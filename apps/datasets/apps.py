@@ -21,7 +21,9 @@ class DatasetsConfig(AppConfig):
             icon="database",
             newest=lineage.newest,
         )
-        artefact_types.register_shared("dataset_version", artefact_types.Shared(facts=sharing.facts))
+        artefact_types.register_shared(
+            "dataset_version", artefact_types.Shared(facts=sharing.facts, files=sharing.FILES)
+        )
         for use in sharing.USES:
             artefact_types.register_use("dataset_version", use)
         handlers.register(jobs.DatasetsHandler())

@@ -78,6 +78,14 @@ def get_version(actor: Actor, project: Project, id: UUID) -> DatasetVersion:
     return version
 
 
+def get_own_version(actor: Actor, project: Project, id: UUID) -> DatasetVersion:
+    """With all that is around it. Raises NotFound, also for what is only shared with the project."""
+    version = get_version(actor, project, id)
+    if version.dataset.project_id != project.pk:
+        raise NotFound(_("There is no such dataset version in this project."))
+    return version
+
+
 def count_datasets(project: Project) -> int:
     return Dataset.objects.filter(project=project).count()
 

@@ -36,7 +36,7 @@ class DatasetUpdateSerializer(serializers.ModelSerializer):
 class DatasetVersionSerializer(SharedFields):
     """rows_in = rows + quarantined + dropped. report: what was found, dropped and why."""
 
-    around = ("job", "dataset")
+    around = ("job", "dataset", "rows_in", "quarantined", "dropped", "report")
     id = serializers.UUIDField(source="pk", read_only=True)
     project = serializers.SlugRelatedField(source="dataset.project", slug_field="slug", read_only=True)
     dataset = serializers.UUIDField(source="dataset_id", read_only=True)

@@ -8,6 +8,9 @@ from apps.core.artefact_types import Use
 from apps.core.models import Artefact, Project
 from apps.datasets.models import DatasetVersion
 
+FILES = frozenset({"data.parquet"})
+"""Rows in quarantine, rows that cleaning left out or changed and the report about both are of what it was made from."""
+
 
 def facts(artefact: Artefact) -> list[tuple[str, str]]:
     """Of the version alone: not how many there are, nor what it came from."""
@@ -15,7 +18,6 @@ def facts(artefact: Artefact) -> list[tuple[str, str]]:
     return [
         (gettext("What it is for"), str(version.dataset.get_kind_display())),
         (gettext("Rows"), str(version.rows)),
-        (gettext("In quarantine"), str(version.quarantined)),
         (gettext("Columns"), ", ".join(version.columns)),
     ]
 

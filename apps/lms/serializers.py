@@ -23,7 +23,7 @@ class ModelSerializer(serializers.ModelSerializer):
 
 
 class ModelVersionSerializer(SharedFields):
-    around = ("job", "base", "model")
+    around = ("job", "base", "model", "meta")
     id = serializers.UUIDField(source="pk", read_only=True)
     project = serializers.CharField(source="model.project.slug", read_only=True)
     model = serializers.UUIDField(source="model_id", read_only=True)

@@ -56,16 +56,23 @@ def share_artefact(
 def revoke_share(actor: Actor, share: Share) -> None:
     """From now on it is not found there any more. What runs goes on to its end; nothing new is started with it."""
     actor.require("manage", share.artefact.project)
+    if not Share.objects.filter(pk=share.pk).delete()[0]:  # somebody was faster
+        raise NotFound(_("There is no such share."))
     _note(actor, "artefact.unshare", share)
-    share.delete()
 
 
 def _note(actor: Actor, event: str, share: Share) -> None:
-    """In the audits of both sides, and told to the owners of the other one."""
+    """In the audits of both sides, and told to the owners of the other one, unless it can be read there all the same:
+    by itself and with the team."""
     artefact = share.artefact
+    targets = _targets(share)
+    others = selectors.shares_into(targets).filter(artefact=artefact).exclude(pk=share.pk)
+    reached = {other.project_id or other.team_id for other in others}
     record_audit(actor, event, artefact, target=str(share.project or share.team), share=str(share.pk))
-    for target in _targets(share):
+    for target in targets:
         record_audit(actor, event, artefact, project=target, source=artefact.project.slug, share=str(share.pk))
+        if target.pk in reached or target.team_id in reached:
+            continue
         page = "core:shared_detail" if event == "artefact.share" else "core:artefact_list"
         emit(
             event, target, to=_owners(target), by=actor.user, thing=artefact.name, place=artefact.project.name,

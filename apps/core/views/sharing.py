@@ -61,7 +61,7 @@ def shared_detail(request: HttpRequest, project: Project, artefact: UUID) -> Htt
             for use, url in artefact_types.uses(found, project)
             if actor.may(use.right, project)
         ],
-        "files": sorted(found.manifest.items())[:200],
+        "files": sorted(artefact_types.shared_files(found).items())[:200],
     }
     return render(request, "core/shared_detail.html", context)
 

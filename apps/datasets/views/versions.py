@@ -52,7 +52,7 @@ def version_rows(request: HttpRequest, project: Project, version: UUID) -> HttpR
 @project_page()
 def version_quarantine(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
     """Rows that could not be read, with the reason."""
-    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    found = selectors.get_own_version(request.actor, project, version)  # type: ignore[attr-defined]
     page = paged(request, found, "quarantine", found.quarantined)
     bad = [row | {"label": shapes.bad_label(row["reason"])} for row in page["rows"]]
     context = {"version": found, "tabs": tabs(found, project, "quarantine"), **page, "bad": bad}
@@ -62,7 +62,7 @@ def version_quarantine(request: HttpRequest, project: Project, version: UUID) ->
 @project_page()
 def version_dropped(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
     """Rows that cleaning left out, with step and reason."""
-    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    found = selectors.get_own_version(request.actor, project, version)  # type: ignore[attr-defined]
     page = paged(request, found, "dropped", found.dropped)
     context = {"version": found, "tabs": tabs(found, project, "dropped"), **page}
     context["cards"] = [shapes.dropped_card(row, found.format) for row in page["rows"]]
@@ -78,9 +78,10 @@ def version_export(request: HttpRequest, project: Project, version: UUID) -> Str
 
 def tabs(version: DatasetVersion, project: Project, active: str) -> list[dict[str, Any]]:
     lines = [("detail", _("Overview"), None), ("rows", _("Rows"), version.rows)]
-    if version.quarantined:
+    own = version.dataset.project_id == project.pk
+    if own and version.quarantined:
         lines.append(("quarantine", _("Quarantine"), version.quarantined))
-    if version.dropped:
+    if own and version.dropped:
         lines.append(("dropped", _("Dropped"), version.dropped))
     where = [project.slug, version.pk]
     return [

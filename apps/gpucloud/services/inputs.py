@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext_noop as _
 from pydantic import TypeAdapter, ValidationError
@@ -112,20 +113,22 @@ def check_reach(job: Job) -> None:
 
 def spec_inputs(job: Job, kind: Kind) -> dict[str, Input]:
     """The inputs of a spec: every artefact and upload under `inputs/<field>`."""
-    inputs = {row.name: _artefact_input(row.name, row.artefact) for row in job.inputs.select_related("artefact")}
+    rows = job.inputs.select_related("artefact")
+    inputs = {row.name: _artefact_input(row.name, row.artefact, job.project_id) for row in rows}
     for name in upload_fields(kind.params):
         if job.params.get(name):
             inputs[name] = _upload_input(name, Upload.objects.get(pk=job.params[name]))
     return inputs
 
 
-def _artefact_input(name: str, artefact: Artefact) -> Input:
+def _artefact_input(name: str, artefact: Artefact, project: UUID) -> Input:
+    own = artefact.project_id == project
     return Input(
         type=artefact.type,
         id=str(artefact.pk),
         name=artefact.name,
         path=f"inputs/{name}",
-        manifest=artefact.manifest,
+        manifest=artefact.manifest if own else artefact_types.shared_files(artefact),
         meta=artefact_types.meta(artefact),
     )
 
