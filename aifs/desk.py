@@ -47,6 +47,10 @@ class Desk(UnfoldAdminSite):
             name_in_readers_language(model)
             super().register(model, admin_class, **options)
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Operators are superusers; `is_staff` alone opens nothing."""
+        return bool(request.user.is_active and request.user.is_superuser)
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return csp_update(LOOSER)(super().admin_view(view, cacheable))
 

@@ -53,9 +53,13 @@ def test_settings_show_no_secret(admin_client: Client, monkeypatch: pytest.Monke
     assert "WARNING" in text
 
 
-def test_settings_are_for_operators(house: House) -> None:
-    answer = house.client("owner").get(reverse("admin:settings"))
-    assert (answer.status_code, "/login/" in answer["Location"]) == (302, True)
+@pytest.mark.parametrize("staff", [False, True])
+def test_the_desk_is_for_operators(house: House, staff: bool) -> None:
+    house.owner.is_staff = staff
+    house.owner.save()
+    for name in ("settings", "index", "core_auditevent_changelist"):
+        answer = house.client("owner").get(reverse(f"admin:{name}"))
+        assert (answer.status_code, "/login/" in answer["Location"]) == (302, True), name
 
 
 def test_only_the_admin_may_evaluate(admin_client: Client, house: House) -> None:

@@ -26,8 +26,25 @@ def fault(function: Fault) -> Fault:
     return function
 
 
+WATCHERS = {"guardian": "supervisor", "supervisor": "guardian"}
+"""They start each other. Nobody is left to start both, so a fault takes one, and the other must be there and awake."""
+AWAKE_S, PATIENCE_S = 2.0, 30.0
+
+
+def _watched(plant: Plant, part: str) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if plant.stack.processes().keys() >= {part, WATCHERS[part]}:
+            time.sleep(AWAKE_S)
+            return True
+        time.sleep(0.1)
+    return False
+
+
 def _killer(part: str, number: signal.Signals = signal.SIGKILL) -> None:
     def kill(plant: Plant, choice: float) -> dict[str, Any]:
+        if part in WATCHERS and not _watched(plant, part):
+            return {"alone": part}
         victim = plant.stack.processes().get(part)
         if victim is None:
             return {"nobody": part}
