@@ -51,7 +51,9 @@ def walk(client: Client, url: str, way: str = "after") -> list[list[Any]]:
 def id_of(row: Any) -> Any:
     if not isinstance(row, dict):
         return row.pk
-    thing = next(row[name] for name in ("deployment", "job", "node", "model", "artefact", "story") if name in row)
+    thing = next(
+        row[name] for name in ("deployment", "job", "node", "model", "artefact", "story", "event") if name in row
+    )
     return getattr(thing, "job", thing).pk
 
 

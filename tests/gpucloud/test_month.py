@@ -10,21 +10,27 @@ from apps.gpucloud.models import Attempt, Job, JobState, Lease
 from tests.gpucloud.pieces import gpu, make_node
 
 pytestmark = pytest.mark.django_db
-NOW = timezone.now()
-SINCE = NOW - timedelta(hours=10)
+
+
+def ago(hours):
+    return timezone.now() - timedelta(hours=hours)
 
 
 def lend(project, started_h, ended_h=None, **lease):
     """A lease held from so many hours ago until so many hours ago, or still."""
     node = make_node(f"node-{Job.objects.count()}", [gpu(0)])
     job = Job.objects.create(project=project, kind="gpucloud.check")
-    attempt = Attempt.objects.create(
-        job=job, number=1, node=node, fence=Job.objects.count(), started_at=NOW - timedelta(hours=started_h)
-    )
+    attempt = Attempt.objects.create(job=job, number=1, node=node, fence=Job.objects.count(), started_at=ago(started_h))
     device = node.accelerators.first() if lease.pop("card", False) else None
-    released = None if ended_h is None else NOW - timedelta(hours=ended_h)
+    released = None if ended_h is None else ago(ended_h)
     return Lease.objects.create(
-        attempt=attempt, node=node, accelerator=device, fence=1, expires_at=NOW, released_at=released, **lease
+        attempt=attempt,
+        node=node,
+        accelerator=device,
+        fence=1,
+        expires_at=timezone.now(),
+        released_at=released,
+        **lease,
     )
 
 
@@ -35,13 +41,13 @@ def test_hours_are_counted_from_the_first_of_the_month(house):
     lend(house.project, 2, cpus=1)  # still held
     lend(house.project, 3, 1, card=True)
     lend(house.other_project, 5, 1, cpus=64, card=True)
-    found = held_hours(house.project, SINCE)
+    found = held_hours(house.project, ago(10))
     assert found["cores"] == pytest.approx(6 + 1 + 2, abs=0.05)
     assert found["accelerators"] == pytest.approx(2, abs=0.05)
 
 
 def test_jobs_that_ended_and_those_that_failed(house):
     for state, hours in ((JobState.SUCCEEDED, 1), (JobState.FAILED, 2), (JobState.SUCCEEDED, 20)):
-        Job.objects.create(project=house.project, kind="x.y", state=state, ended_at=NOW - timedelta(hours=hours))
-    done = next(iter(month(house.actor("viewer"), house.project, SINCE)))
+        Job.objects.create(project=house.project, kind="x.y", state=state, ended_at=ago(hours))
+    done = next(iter(month(house.actor("viewer"), house.project, ago(10))))
     assert (done.value, done.hint) == ("2", "1 of them failed")
