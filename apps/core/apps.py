@@ -2,7 +2,6 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
 
 
 class CoreConfig(AppConfig):
@@ -30,36 +29,8 @@ class CoreConfig(AppConfig):
         )
         navigation.register_card("lately", template="core/_card_lately.html", context=dashboard.lately, order=30)
         navigation.register_search("artefacts", selectors.search_artefacts)
-        notices.register(
-            "invitation.accepted",
-            label=_("Somebody accepts your invitation"),
-            text=gettext_noop("%(person)s has joined %(place)s."),
-            icon="users",
-        )
-        notices.register(
-            "comment.mention",
-            label=_("Somebody mentions you in a comment"),
-            text=gettext_noop("%(person)s mentions you in a comment on %(thing)s."),
-            icon="message-square-text",
-        )
-        notices.register(
-            "comment.create",
-            label=_("Somebody answers where you have commented"),
-            text=gettext_noop("%(person)s has commented on %(thing)s."),
-            icon="message-square-text",
-        )
-        notices.register(
-            "artefact.share",
-            label=_("Something is shared with a project you own"),
-            text=gettext_noop("%(place)s shares %(thing)s with this project."),
-            icon="share-2",
-        )
-        notices.register(
-            "artefact.unshare",
-            label=_("Something is not shared any more with a project you own"),
-            text=gettext_noop("%(place)s does not share %(thing)s with this project any more."),
-            icon="share-2",
-        )
+        for event in notices.OWN:
+            notices.register(*event)
         navigation.register(
             area="lineage", label=_("Lineage"), url_name="core:artefact_list", icon="git-fork", order=20, tool=True
         )

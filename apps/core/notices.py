@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as marked
 
 from apps.core.errors import translate
 from apps.core.models import Notification
@@ -54,3 +56,38 @@ def text_of(event: str, data: dict[str, Any]) -> str:
 def shown(row: Notification) -> dict[str, Any]:
     """What a page draws of a notification."""
     return {"row": row, "event": get(row.event), "text": text_of(row.event, row.data)}
+
+
+OWN = (
+    (
+        "invitation.accepted",
+        _("Somebody accepts your invitation"),
+        marked("%(person)s has joined %(place)s."),
+        "users",
+    ),
+    (
+        "comment.mention",
+        _("Somebody mentions you in a comment"),
+        marked("%(person)s mentions you in a comment on %(thing)s."),
+        "message-square-text",
+    ),
+    (
+        "comment.create",
+        _("Somebody answers where you have commented"),
+        marked("%(person)s has commented on %(thing)s."),
+        "message-square-text",
+    ),
+    (
+        "artefact.share",
+        _("Something is shared with a project you own"),
+        marked("%(place)s shares %(thing)s with this project."),
+        "share-2",
+    ),
+    (
+        "artefact.unshare",
+        _("Something is not shared any more with a project you own"),
+        marked("%(place)s does not share %(thing)s with this project any more."),
+        "share-2",
+    ),
+)
+"""What core itself tells of: name, label, text, icon."""
