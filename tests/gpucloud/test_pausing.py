@@ -13,7 +13,7 @@ from apps.gpucloud.models import Job, Node
 from apps.gpucloud.services import cancel_job
 from apps.gpucloud.services.attempts import close_paused
 from apps.gpucloud.services.checkpoints import register_checkpoint, remove_strays
-from apps.gpucloud.services.pausing import Full, go_on_after_pause
+from apps.gpucloud.services.pausing import AGAIN_AFTER_S, UNCERTAIN_S, Full, go_on_after_pause
 from tests.gpucloud.pieces import fresh, make_node, schedule, started
 from workers import disk
 
@@ -53,6 +53,16 @@ def test_it_says_that_it_waits_for_space(check, node):
     schedule()
     assert fresh(job).reason["code"] == "disk_busy"
     assert fresh(job).reason["data"] == {"disk_mib": 60_000}
+
+
+@pytest.mark.parametrize(("free_mib", "wait_s"), [(0, AGAIN_AFTER_S), (600, UNCERTAIN_S)])
+def test_a_disk_that_has_room_again_is_tried_less_eagerly(check, node, free_mib, wait_s):
+    """It was full for a moment; a run that meets its end at the same point again must not spin."""
+    job = check()
+    schedule()
+    pause(job, Full("node", free_mib, 500))
+    wait = (fresh(job).not_before - timezone.now()).total_seconds()
+    assert wait_s - 2 < wait <= wait_s
 
 
 def test_full_storage_is_asked_itself(check, node, tmp_path, settings):

@@ -61,6 +61,13 @@ def test_more_work_takes_longer_and_more_memory():
     assert plain.trained_parameters < SMOL["parameters"] / 20
 
 
+def test_a_large_vocabulary_takes_memory():
+    """SmolLM2's 49,152 words, 4 rows of a few hundred tokens: their logits are not to be forgotten."""
+    small = {**SMOL, "shape": {**SMOL["shape"], "vocab_size": 512}}
+    with_few = estimate(params(), model=small, dataset=ROWS, cpus=2).memory_mib
+    assert estimate(params(), model=SMOL, dataset=ROWS, cpus=2).memory_mib > with_few + 500
+
+
 @pytest.mark.parametrize("method", methods.names())
 def test_an_empty_learning_rate_is_the_methods(method):
     assert of(method=method).learning_rate == methods.get(method).learning_rate
