@@ -52,6 +52,7 @@ NOT_PICTURED = {
     "core:search": "data of the palette",
     "core:shared_detail": "only with a second project; tests/browser/test_sharing.py looks at it",
     "datasets:version_export": "a file",
+    "gpucloud:cluster": "a part of the list of nodes",
     "gpucloud:job_log": "a file",
     "health_live": "for machines",
     "health_ready": "for machines",

@@ -10,6 +10,7 @@ urlpatterns = [
     path("new/<str:kind>/", views.job_create, name="job_create"),
     path("cancel/", views.job_cancel_many, name="job_cancel_many"),
     path("nodes/", views.node_list, name="node_list"),
+    path("nodes/cluster/", views.cluster, name="cluster"),
     path("compare/", views.job_compare, name="job_compare"),
     path("<uuid:job>/", views.job_detail, name="job_detail"),
     path("<uuid:job>/log/", views.job_log, name="job_log"),

@@ -202,6 +202,12 @@ def job_create(request: HttpRequest, project: Project, kind: str) -> HttpRespons
 
 @project_page()
 def node_list(request: HttpRequest, project: Project) -> HttpResponseBase:
-    """The machines, their devices, who uses what, and why the queue waits."""
+    """The machines, their devices and who uses what; what they do together comes after, in `cluster`."""
+    return lists.show(request, project, NODES, "gpucloud/node_list.html")
+
+
+@project_page()
+def cluster(request: HttpRequest, project: Project) -> HttpResponse:
+    """Part of the page of nodes: all of them in figures, and why the queue waits."""
     context = {"cluster": selectors.cluster(), "queue": waiting_rows(request.actor, project)}  # type: ignore[attr-defined]
-    return lists.show(request, project, NODES, "gpucloud/node_list.html", context)
+    return render(request, "gpucloud/_cluster.html", context)

@@ -25,8 +25,6 @@ from tests.servers import ROOT
 pytestmark = pytest.mark.django_db
 GOLDEN = ROOT / "tests/golden/list_queries.json"
 MOST = 8
-MOST_WITH_CLUSTER = 12
-"""The list of nodes stands under a picture of the whole cluster and of what waits: five questions, for any number."""
 MOST_IN_ADMIN = 12
 """Django counts rows twice, and every filter by a relation lists its choices."""
 ROWS = 40
@@ -92,8 +90,7 @@ def test_admin(house: House, admin_user: User) -> None:
 
 
 def check(part: str, counts: dict[str, int], most: int = MOST) -> None:
-    bounds = {"gpucloud:node_list": MOST_WITH_CLUSTER}
-    too_many = {name: count for name, count in counts.items() if count > bounds.get(name, most)}
+    too_many = {name: count for name, count in counts.items() if count > most}
     assert not too_many, too_many
     golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {part: {}}
     if os.environ.get("UPDATE_GOLDEN"):
