@@ -52,6 +52,11 @@ class Job:
         reason = self.data.get("reason") or {}
         return "\n".join(str(reason[part]) for part in ("message", "hint") if reason.get(part))
 
+    @property
+    def ending(self) -> str:
+        """How it ended, where no reason was given."""
+        return "The job was cancelled." if self.state == "cancelled" else f"The job {self.state}."
+
     def summary(self) -> dict[str, Any]:
         """The object that `aifs job start … --wait --json` prints."""
         return {
@@ -85,9 +90,7 @@ class Job:
         else:
             self._watch(told or (lambda event: None), timeout_s)
         if check and self.state != "succeeded":
-            raise JobFailed(
-                self.reason or f"The job {self.state}.", job=self.data, code=f"job_{self.state}", data=self.data
-            )
+            raise JobFailed(self.reason or self.ending, job=self.data, code=f"job_{self.state}", data=self.data)
         return self
 
     def _watch(self, told: Callable[[dict[str, Any]], None], timeout_s: float | None = None) -> None:

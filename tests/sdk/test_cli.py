@@ -13,6 +13,7 @@ from aifs.sdk.cli.arguments import pairs
 from aifs.sdk.errors import InvalidInput
 from apps.gpucloud.models import Job
 from tests.factories import House
+from tests.gpucloud.pieces import make_node, schedule, started
 from tests.prompts.factories import make_deployment
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "cli_help.txt"
@@ -99,6 +100,16 @@ def test_import_is_a_job_and_json_is_the_last_line(run_cli: Run, tmp_path: Path)
     assert [row["kind"] for row in json.loads(out)] == ["datasets.import"]
     id = json.loads(out)[0]["id"]
     assert json.loads(run_cli("jobs", "cancel", id, "--json")[1]) == {"job": id, "state": "cancelled"}
+
+
+def test_a_running_job_is_asked_to_stop(run_cli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"instruction": "a", "output": "b"}\n')
+    id = json.loads(run_cli("datasets", "import", str(path), "--name", "rows", "--json")[1])["job"]
+    make_node()
+    schedule()
+    started(Job.objects.get(pk=id))
+    assert run_cli("jobs", "cancel", id)[1] == f"job {id} is asked to stop\n"
 
 
 def test_upload_as_a_parameter(run_cli: Run, tmp_path: Path) -> None:

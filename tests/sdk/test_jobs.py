@@ -1,12 +1,17 @@
 """Jobs by the SDK: start, find, watch, stop."""
 
 import json
+import threading
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from aifs.sdk import Client, InvalidInput, JobFailed, NotAllowed, NotFound
+from aifs.sdk.cli.arguments import follow
+from aifs.sdk.cli.output import Output
 from apps.gpucloud.models import Job as JobRow
 from tests.factories import House
 
@@ -69,6 +74,27 @@ def test_a_failed_job_says_why(connect: Callable[..., Client], tmp_path: object)
         client.jobs.get(id).wait()
     assert caught.value.message == "The file has 0 rows."
     assert client.jobs.get(id).wait(check=False).state == "failed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_into_a_pipe_it_says_why_it_waits(
+    connect: Callable[..., Client], tmp_path: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = connect()
+    id = start(client, tmp_path)
+    waiting = {"code": "busy", "message": "All %(cpus)d cores are in use.", "data": {"cpus": 2}}
+    JobRow.objects.filter(pk=id).update(reason=waiting)
+
+    def cancel() -> None:
+        end(id, "cancelled", reason={}, last_seq=F("last_seq") + 1)
+        connection.close()
+
+    timer = threading.Timer(1.5, cancel)
+    timer.start()
+    job = follow(client.jobs.get(id), Output(json=False), check=False)
+    timer.join()
+    assert job.state == "cancelled" and job.ending == "The job was cancelled."
+    assert capsys.readouterr().err.splitlines() == ["Queued: All 2 cores are in use."]
 
 
 def test_cancel_and_retry(connect: Callable[..., Client], tmp_path: object) -> None:

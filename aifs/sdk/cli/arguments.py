@@ -7,7 +7,7 @@ from typing import Any
 
 from aifs.sdk.cli.output import Output
 from aifs.sdk.errors import InvalidInput
-from aifs.sdk.jobs import Job
+from aifs.sdk.jobs import ENDED, Job
 
 
 def pairs(given: list[str] | None, *, plain: bool = False) -> dict[str, Any]:
@@ -47,8 +47,23 @@ def wait_option(parser: argparse.ArgumentParser) -> None:
 
 
 def follow(job: Job, out: Output, *, check: bool = True) -> Job:
-    """Wait for a job, with a bar when a person watches. Raises JobFailed with the reason."""
-    return job.wait(progress=out.lively, check=check)
+    """Wait for a job: with a bar when a person watches, else with a line whenever its state changes or why it waits.
+
+    Raises JobFailed with the reason.
+    """
+    if out.lively:
+        return job.wait(progress=True, check=check)
+    told = ""
+
+    def note(event: dict[str, Any]) -> None:
+        nonlocal told
+        if event["type"] == "job" and event["state"] not in ENDED:
+            line = ": ".join(part for part in (event["state_label"], event["reason_text"]) if part)
+            if line != told:
+                told = line
+                out.note(line)
+
+    return job.wait(told=note, check=check)
 
 
 def started(job: Job, out: Output) -> None:

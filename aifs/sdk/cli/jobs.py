@@ -84,7 +84,7 @@ def start(client: Client, arguments: argparse.Namespace, out: Output) -> int | N
     out.result(job.summary())
     if job.state == "succeeded":
         return None
-    raise JobFailed(job.reason or f"The job {job.state}.", job=job.data, code=f"job_{job.state}")
+    raise JobFailed(job.reason or job.ending, job=job.data, code=f"job_{job.state}")
 
 
 def list_all(client: Client, arguments: argparse.Namespace, out: Output) -> None:
@@ -142,7 +142,11 @@ def logs(client: Client, arguments: argparse.Namespace, out: Output) -> None:
 
 def act(client: Client, arguments: argparse.Namespace, out: Output) -> None:
     job = getattr(client.jobs.get(arguments.id), arguments.action)()
-    out.result({"job": job.id, "state": job.state}, f"job {job.id} {job.state}")
+    stopping = arguments.action == "cancel" and not job.ended
+    out.result(
+        {"job": job.id, "state": job.state},
+        f"job {job.id} is asked to stop" if stopping else f"job {job.id} {job.state}",
+    )
 
 
 def lineage(client: Client, arguments: argparse.Namespace, out: Output) -> None:
