@@ -40,6 +40,10 @@ class LmsConfig(AppConfig):
             icon="gauge",
             final=True,
         )
+        artefact_types.register_shared(
+            "evaluation",
+            artefact_types.Shared(sharing.evaluation_facts, sharing.evaluation_scores, sharing.EVALUATION_FILES),
+        )
         core_lineage.register(lineage.DEPLOYMENTS)
         navigation.register(area="lms", label=_("Models & Serving"), url_name="lms:model_list", icon="boxes", order=50)
         navigation.register_search("lms", selectors.search)
