@@ -10,7 +10,7 @@ import pytest
 from tests.workers import tiny
 from workers.errors import InvalidInput, NotFound
 from workers.lms import gguf_export
-from workers.lms.engines.base import Chunk, Engine, Sampling, Settings, fitting, runtimes
+from workers.lms.engines.base import REMEMBERED, Chunk, Engine, Sampling, Settings, fitting, runtimes
 
 VOCABULARY = 259
 SHAPE = {
@@ -200,6 +200,17 @@ def test_auto_prefers_the_embedded_engine_and_falls_back(folder: Path) -> None:
     assert [runtime.name for runtime in fitting("auto", folder, {"model_type": "gpt2"})] == ["transformers"]
     with pytest.raises(InvalidInput, match="code of its own"):
         fitting("auto", folder, {"model_type": "gpt2", "auto_map": {}, "x": 1} | {"auto_map": {"A": "b.C"}})
+
+
+@pytest.mark.parametrize("runtime", ["embedded", "transformers"])
+def test_the_cache_is_no_larger_than_conversations_can_fill(runtime: str, folder: Path, tmp_path: Path) -> None:
+    """A GiB of memory would be 65,536 blocks of this model; two conversations and what is remembered fill 256."""
+    engine = runtimes.get(runtime).start(settings(folder, tmp_path, cache_gib=1.0, max_running=2))
+    try:
+        assert engine.capacity == 512 * 2 * REMEMBERED
+        assert len(tokens(ask(engine, [5, 6, 7]))) > 0
+    finally:
+        engine.close()
 
 
 def test_half_written_models_are_refused(folder: Path, tmp_path: Path) -> None:

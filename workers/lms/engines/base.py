@@ -1,5 +1,6 @@
 """What a serving engine must give, and the registry that finds engines."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from typing import Any
 from workers.errors import InvalidInput
 from workers.registry import Registry
 from workers.words import marked as _
+
+REMEMBERED = 8
+"""Past conversations worth keeping in the cache, for each one that may run."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,12 @@ class Settings:
     max_running: int = 64
     precision: str = "f32"
     prefix_cache: bool = True
+
+    def cache_blocks(self, block_tokens: int, block_bytes: int) -> int:
+        """How many blocks of the key/value cache to have: what fits into the memory that was given, but no more than
+        running requests and what is remembered of earlier ones can fill."""
+        useful = math.ceil(self.context_length / block_tokens) * self.max_running * REMEMBERED
+        return max(4, min(int(self.cache_gib * 2**30 / block_bytes), useful))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ that trained the model is the one that serves it; the one openvino builds from t
 """
 
 import json
-import math
 import queue
 import threading
 from collections.abc import Callable
@@ -21,8 +20,6 @@ from workers.words import marked as _
 
 BLOCK_TOKENS = 32
 """Tokens in a block of the key/value cache on CPU."""
-REMEMBERED = 8
-"""Past conversations worth keeping in the cache, for each one that may run."""
 
 
 def why_not(folder: Path, config: dict[str, Any]) -> str:
@@ -58,15 +55,12 @@ def start(settings: Settings) -> Engine:
 
 
 def _blocks(settings: Settings) -> int:
-    """How many cache blocks fit, each with keys and values of all layers; no more than running requests and what is
-    remembered of earlier ones can fill."""
+    """How many blocks the cache has, each with keys and values of all layers."""
     config = json.loads((settings.model / "config.json").read_text())
     heads = config.get("num_key_value_heads") or config["num_attention_heads"]
     numbers = 2 * config["num_hidden_layers"] * heads * gguf_export.head_size(config) * BLOCK_TOKENS
     size = 4 if settings.precision == "f32" else 2
-    fitting = int(settings.cache_gib * 2**30 / (size * numbers))
-    useful = math.ceil(settings.context_length / BLOCK_TOKENS) * settings.max_running * REMEMBERED
-    return max(4, min(fitting, useful))
+    return settings.cache_blocks(BLOCK_TOKENS, size * numbers)
 
 
 @dataclass

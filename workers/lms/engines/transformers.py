@@ -14,7 +14,8 @@ from workers.words import marked as _
 
 PAGE_TOKENS = 32
 BATCH_TOKENS = 512
-START_S = 60.0
+START_S = 300.0
+"""A large cache is cleared page by page, which a busy machine takes its time for."""
 
 
 def why_not(folder: Path, config: dict[str, Any]) -> str:
@@ -43,11 +44,12 @@ def start(settings: Settings) -> Engine:
 
 
 def blocks(config: Any, settings: Settings, bytes_per_number: int) -> int:
-    """How many cache pages of all layers fit into the memory that was given."""
+    """How many pages the cache has, each with keys and values of all layers. The library also makes masks and tables
+    as wide as the whole cache: pages that nothing can fill would cost a small model gigabytes."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     page = 2 * bytes_per_number * config.num_hidden_layers * heads * size * PAGE_TOKENS
-    return max(4, int(settings.cache_gib * 2**30 / page))
+    return settings.cache_blocks(PAGE_TOKENS, page)
 
 
 class TransformersEngine(Engine):
