@@ -89,7 +89,8 @@ class MembersViewSet(mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
 
 
 class ApiKeysViewSet(mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
-    """Your keys (owners: the project's). The answer to `POST` holds `key`, which is shown only there; `DELETE` revokes.
+    """Your keys, and for owners those of the project. The answer to `POST` holds `key`, which is shown only there;
+    `DELETE` revokes.
 
     Without `Idempotency-Key`: its stored answer would hold the key in plain.
     """

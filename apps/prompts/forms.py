@@ -98,6 +98,13 @@ class ValuesForm(forms.Form):
             self.fields[known.name] = field
         self.variables = variables
 
+    def being_filled(self) -> "ValuesForm":
+        """The same while somebody still types: what is empty is no mistake yet."""
+        for name, errors in self.errors.as_data().items():
+            if all(error.code == "required" for error in errors):
+                del self.errors[name]
+        return self
+
     def inputs(self) -> dict[str, Any]:
         """What was typed, empty ones left out; what is no number is passed on as it is, for the service to name."""
         self.full_clean()

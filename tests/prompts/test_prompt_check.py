@@ -42,3 +42,9 @@ def test_a_template_that_never_ends_does_not_hold_the_page(house: House) -> None
 def test_viewers_may_not_and_strangers_see_nothing(house: House) -> None:
     assert check(house, "viewer", "x") == b"403"
     assert check(house, "stranger", "x") == b"404"
+
+
+def test_what_is_still_empty_is_no_mistake_and_what_is_wrong_is(house: House) -> None:
+    variables = [{"name": "a"}, {"name": "n", "type": "number"}]
+    page = check(house, "expert", "{{ a }}{{ n }}", variables, a="", n="many").decode()
+    assert page.count('aria-invalid="true"') == 1 and "Enter a number" in page

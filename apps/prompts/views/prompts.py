@@ -69,7 +69,8 @@ def prompt_check(request: HttpRequest, project: Project, name: str) -> HttpRespo
     except AifsError as error:
         context = {"problem": translate(error.message, error.data)}
         return render(request, "prompts/_values.html", context)
-    return render(request, "prompts/_values.html", {"values": ValuesForm(request.POST, variables=variables)})
+    values = ValuesForm(request.POST, variables=variables).being_filled()
+    return render(request, "prompts/_values.html", {"values": values})
 
 
 @require_POST
