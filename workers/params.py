@@ -35,12 +35,14 @@ def param(
     return Field(default, title=label, description=help, json_schema_extra=extra, **limits)
 
 
-def artefact(type: str, *, label: str, help: str = "", required: bool = True, simple: bool = True) -> Any:
+def artefact(
+    type: str, *, label: str, help: str = "", required: bool = True, simple: bool = True, group: str = ""
+) -> Any:
     """A field that names an input artefact (`dataset_version`, `model_version`, …) by id, `name` or `name:version`.
 
     The web resolves it to an artefact of the project and hands its files to the run as `io.input(<field name>)`.
     """
-    extra: dict[str, Any] = {"artefact": type, "group": "", "unit": "", "simple": simple}
+    extra: dict[str, Any] = {"artefact": type, "group": group, "unit": "", "simple": simple}
     default: Any = ... if required else None
     return Field(default, title=label, description=help, json_schema_extra=extra)
 

@@ -128,6 +128,11 @@ def test_errors_are_in_the_readers_language(house, settings):
         assert "%(gt)s" not in str(form.errors["rate"])
 
 
+def test_units_are_in_the_readers_language(house):
+    with translation.override("zh-hans"):
+        assert ParamsForm("gpucloud.check", house.project).fields["checkpoint_every"].unit == "步"
+
+
 def test_a_file_is_needed(house):
     form = filled(house, files={})
     assert list(form.errors) == ["source"]

@@ -205,6 +205,7 @@ class TuningParams(Params):
         help=_("Measure the loss on this data instead of a share of the training data."),
         required=False,
         simple=False,
+        group=_("Data"),
     )
     eval_rows: int = param(
         200,

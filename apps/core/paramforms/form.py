@@ -49,9 +49,9 @@ class ParamsForm(forms.Form):
 
     def _field(self, schema: dict[str, Any], required: bool, place: Place) -> forms.Field:
         field = make_field(schema, required, place)
-        field.unit = schema.get("unit", "")  # type: ignore[attr-defined]
+        field.unit = _translated(schema.get("unit"))  # type: ignore[attr-defined]
         field.simple = bool(schema.get("simple"))  # type: ignore[attr-defined]
-        field.group = gettext(schema["group"]) if schema.get("group") else ""  # type: ignore[attr-defined]
+        field.group = _translated(schema.get("group"))  # type: ignore[attr-defined]
         field.default_text = default_text(field, schema.get("default"))  # type: ignore[attr-defined]
         return field
 
@@ -138,3 +138,8 @@ def default_text(field: forms.Field, default: Any) -> str:
     if prepared is None:
         return ""
     return prepared if isinstance(prepared, str) else json.dumps(prepared)
+
+
+def _translated(text: str | None) -> str:
+    """Of nothing, gettext would tell the head of its catalogue."""
+    return gettext(text) if text else ""
