@@ -291,6 +291,10 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        f"{name}Enum": f"apps.{app}.models.{name}"
+        for app, name in (("gpucloud", "JobState"), ("gpucloud", "NodeState"), ("gpucloud", "AttemptState"))
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "apps.core.schema.add_problems"],
 }
 LOGGING = {

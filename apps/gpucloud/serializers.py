@@ -3,11 +3,12 @@
 from typing import Any, ClassVar
 
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.core import artefact_types
 from apps.gpucloud import selectors, shown
-from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, Node
+from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Node
 
 
 class JobSubmitSerializer(serializers.Serializer):
@@ -80,9 +81,58 @@ class CheckpointSerializer(serializers.ModelSerializer):
         return checkpoint.broken_at is not None
 
 
+class ReasonSerializer(serializers.Serializer):
+    """Why a job waits or how it ended, in words; empty when there is nothing to say."""
+
+    code = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+    hint = serializers.CharField(required=False, help_text="What to do next.")
+    data = serializers.DictField(required=False)
+
+
+class ProgressSerializer(serializers.Serializer):
+    """How far it is; empty until it says something."""
+
+    done = serializers.FloatField(required=False, allow_null=True)
+    total = serializers.FloatField(required=False, allow_null=True)
+    unit = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+    eta_s = serializers.FloatField(required=False, allow_null=True)
+
+
+class Live(serializers.Field):
+    """One of the values of `shown.live`, which pages and events tell in the same words."""
+
+    def __init__(self) -> None:
+        super().__init__(source="*", read_only=True)
+
+    def to_representation(self, job: Job) -> Any:
+        return self.parent.live[self.field_name]  # type: ignore[union-attr]
+
+
+def live(like: Any) -> Live:
+    """A value of `shown.live`; `like` describes it in the schema."""
+    return extend_schema_field(like)(type("Live", (Live,), {}))()  # type: ignore[no-any-return]
+
+
 class JobSerializer(serializers.ModelSerializer):
     """A job as lists show it. `reason` says in words why it waits or how it ended."""
 
+    id = live(serializers.UUIDField())
+    state = live(serializers.ChoiceField(JobState.choices))
+    state_label = live(serializers.CharField(help_text="In the language of the request."))
+    reason = live(ReasonSerializer())
+    reason_text = live(serializers.CharField())
+    progress = live(ProgressSerializer())
+    eta_s = live(serializers.FloatField(allow_null=True))
+    metrics = live(
+        serializers.DictField(child=serializers.FloatField(allow_null=True), help_text="The last of every series.")
+    )
+    attempt = live(serializers.IntegerField(help_text="How many attempts there were."))
+    outputs = live(serializers.DictField(help_text='By name: {"type", "id", "name"}.'))
+    started_at = live(serializers.DateTimeField(allow_null=True))
+    ended_at = live(serializers.DateTimeField(allow_null=True))
+    duration_s = live(serializers.FloatField(allow_null=True))
     project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     kind_label = serializers.SerializerMethodField()
     created_by = serializers.SlugRelatedField(slug_field="email", read_only=True, allow_null=True)
@@ -91,6 +141,8 @@ class JobSerializer(serializers.ModelSerializer):
     class Meta:
         model = Job
         fields: ClassVar = [
+            "id", "state", "state_label", "reason", "reason_text", "progress", "eta_s", "metrics", "attempt", "outputs",
+            "started_at", "ended_at", "duration_s",
             "project", "kind", "kind_label", "name", "params", "resources", "seed", "priority", "service",
             "max_attempts", "cancel_requested_at", "cloned_from", "reproduces", "created_by", "created_at",
             "queued_at", "url",
@@ -104,7 +156,8 @@ class JobSerializer(serializers.ModelSerializer):
         return reverse("gpucloud:job_detail", args=[job.project.slug, job.pk])
 
     def to_representation(self, job: Job) -> dict[str, Any]:
-        return shown.live(job) | super().to_representation(job)
+        self.live = shown.live(job)
+        return super().to_representation(job)
 
 
 class JobDetailSerializer(JobSerializer):
