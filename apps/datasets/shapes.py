@@ -117,6 +117,11 @@ def sample(found: dict[str, Any], step: str) -> dict[str, Any]:
     return {**found, "changes": [change for change in changes if len(change["pieces"]) > 1] or changes}
 
 
+def format_label(name: str) -> str:
+    """Of the format of a file; one that is not known any more is told by its name."""
+    return gettext(formats.get(name).label) if name in formats.names() else name
+
+
 def import_preview(found: dict[str, Any]) -> dict[str, Any]:
     """What an import would make of a file, for the wizard."""
     rows = [{**row, "parts": labelled(row["parts"])} for row in found["rows"]]
@@ -129,7 +134,7 @@ def import_preview(found: dict[str, Any]) -> dict[str, Any]:
         "rows": rows,
         "names": names,
         "bad": [{**row, "label": bad_label(row["reason"])} for row in found["bad"]],
-        "format_label": gettext(formats.get(found["format"]).label),
+        "format_label": format_label(found["format"]),
         "container_label": gettext(containers.get(found["container"]).label),
     }
 

@@ -21,6 +21,7 @@ def test_works(tmp_path: Path):
     assert (version.rows_in, version.rows, version.quarantined) == (5, 4, 1)
     page = house.client("viewer").get(url(house, version)).content.decode()
     assert "A house for models" in page
+    assert "Alpaca" in page
     assert "Malformed JSON" in page
     assert version.artefact.sha256 in page
     assert "datasets/_" not in page

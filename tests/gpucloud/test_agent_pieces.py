@@ -3,11 +3,12 @@
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from apps.gpucloud.agent import files
-from apps.gpucloud.agent.cleaning import superfluous
+from apps.gpucloud.agent.cleaning import days_to_keep, superfluous
 from apps.gpucloud.agent.files import Tail, parse_events, parse_output
 from apps.gpucloud.agent.processes import child_environment, mark_of, new_launch
 from apps.gpucloud.agent.verdict import LIMITS, judge
@@ -154,3 +155,10 @@ def test_old_run_directories_of_ended_jobs_go(check, tmp_path):
     (tmp_path / ".north.lock").touch()
     (tmp_path / "01a20c67-ba09-7863-855c-03e8ed96a244").mkdir()
     assert superfluous(tmp_path, 7) == [tmp_path / str(ended.pk)]
+
+
+@pytest.mark.parametrize(("free", "days"), [(200, 7), (100, 7), (99, 1 / 24)])
+def test_they_go_sooner_when_the_disk_is_short(free, days, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(total=1_000, free=free))
+    assert days_to_keep(tmp_path, 7) == days
+    assert days_to_keep(tmp_path, 0.01) == 0.01

@@ -26,6 +26,7 @@ def version_detail(request: HttpRequest, project: Project, version: UUID) -> Htt
         "version": found,
         "tabs": tabs(found, project, "detail"),
         "cards": [shapes.card(row, found.format, number) for number, row in enumerate(first, 1)],
+        "source_format": shapes.format_label(found.source_format),
         "steps": shapes.report_steps(found.report),
         "reasons": shapes.reasons(found.report),
         "bars": shapes.histogram(found.report),

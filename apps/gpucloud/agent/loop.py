@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 EAGER_TURN_S, BUSY_TURN_S = 0.03, 0.2
 DEVICES_EVERY_S = 10.0
-CLEAN_EVERY_S = 3600.0
+CLEAN_EVERY_S = 600.0
 ERRORS_MAX = 20
 HELD = (AttemptState.PREPARING, AttemptState.RUNNING)
 
@@ -53,7 +53,7 @@ class Agent:
         self.rung: set[uuid.UUID] = set()
         self.devices = self.transfers.submit(machine.devices)
         self.next_beat = self.next_devices = 0.0
-        self.next_cleaning = time.monotonic() + CLEAN_EVERY_S / 60
+        self.next_cleaning = time.monotonic() + CLEAN_EVERY_S / 10
         self.stop_by: float | None = None
         self.handed_over = False
         self.away_since: float | None = None
@@ -149,7 +149,8 @@ class Agent:
         self._report_devices()
         if time.monotonic() >= self.next_cleaning:
             self.next_cleaning = time.monotonic() + CLEAN_EVERY_S
-            for folder in cleaning.superfluous(self.runs_dir, settings.AIFS_RUN_DIR_DAYS):
+            days = cleaning.days_to_keep(self.runs_dir, settings.AIFS_RUN_DIR_DAYS)
+            for folder in cleaning.superfluous(self.runs_dir, days):
                 self.transfers.submit(shutil.rmtree, folder, ignore_errors=True)
 
     def _answer_bell(self, node_id: uuid.UUID) -> None:
