@@ -9,6 +9,8 @@ from apps.core.models import User
 
 Mention = tuple[int, int, UUID]
 """First character of the `@`, the character after the last of the name, and whom it names."""
+Handle = tuple[int, str]
+"""How many characters a name has, and the name without upper and lower case, which may have more of them (ß)."""
 BEFORE = re.compile(r"[A-Za-z0-9._%+-]")
 """What makes an `@` part of an address rather than the start of a name."""
 WORD = re.compile(r"[A-Za-z0-9_]")
@@ -19,27 +21,30 @@ AFTER_LINK = ".,;:!?)]}"
 
 def find(text: str, people: Iterable[User]) -> list[Mention]:
     """Every place that names somebody, in order; the longest name that fits wins, and all who bear it are meant."""
-    handles: dict[str, list[UUID]] = {}
+    handles: dict[Handle, list[UUID]] = {}
     for person in people:
-        for handle in {person.name.casefold(), person.email.casefold()} - {""}:
-            handles.setdefault(handle, []).append(person.pk)
-    longest_first = sorted(handles, key=len, reverse=True)
+        for name in {person.name, person.email} - {""}:
+            bearers = handles.setdefault((len(name), name.casefold()), [])
+            if person.pk not in bearers:
+                bearers.append(person.pk)
+    longest_first = sorted(handles, reverse=True)
     found: list[Mention] = []
     start = text.find("@")
     while start >= 0:
-        name = _named(text, start + 1, longest_first) if not (start and BEFORE.match(text[start - 1])) else None
-        end = start + 1 + len(name or "")
-        found += [(start, end, person) for person in handles[name]] if name else []
+        handle = _named(text, start + 1, longest_first) if not (start and BEFORE.match(text[start - 1])) else None
+        end = start + 1 + (handle[0] if handle else 0)
+        found += [(start, end, person) for person in handles[handle]] if handle else []
         start = text.find("@", end)
     return found
 
 
-def _named(text: str, at: int, handles: Iterable[str]) -> str | None:
+def _named(text: str, at: int, handles: Iterable[Handle]) -> Handle | None:
     """The name that stands here as a whole word. Chinese puts no space behind one."""
     for handle in handles:
-        end = at + len(handle)
-        if text[at:end].casefold() == handle:
-            goes_on = WORD.match(handle[-1]) and end < len(text) and WORD.match(text[end])
+        length, name = handle
+        end = at + length
+        if end <= len(text) and text[at:end].casefold() == name:
+            goes_on = WORD.match(name[-1]) and end < len(text) and WORD.match(text[end])
             if not goes_on:
                 return handle
     return None

@@ -16,8 +16,9 @@ ADA = person("Ada Lovelace", "ada@example.com")
 ADA_TOO = person("Ada", "ada.too@example.com")
 WANG = person("王芳", "wang@example.cn")
 LONGER = person("王芳芳", "fang@example.cn")
+STRAUSS = person("Jo Strauß", "jo@example.de")
 NAMELESS = person("", "nameless@example.com")
-EVERYBODY = [ADA, ADA_TOO, WANG, LONGER, NAMELESS]
+EVERYBODY = [ADA, ADA_TOO, WANG, LONGER, STRAUSS, NAMELESS]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,8 @@ EVERYBODY = [ADA, ADA_TOO, WANG, LONGER, NAMELESS]
         ("@王芳芳你好", [("@王芳芳", LONGER)]),
         ("@ada @ada", [("@ada", ADA_TOO), ("@ada", ADA_TOO)]),
         ("@nameless@example.com", [("@nameless@example.com", NAMELESS)]),
+        ("@jo strauß: see", [("@jo strauß", STRAUSS)]),
+        ("@Jo Strau", []),
         ("@ @@ @", []),
         ("@eve@example.com", []),
         ("", []),
