@@ -36,6 +36,9 @@ def main(argv: list[str] | None = None) -> int:
     except (AifsError, OSError, ValueError, KeyError, subprocess.CalledProcessError, TimeoutError) as error:
         screen.failed(error)
         return 1
+    except KeyboardInterrupt:
+        screen.note("Stopped. What was started goes on: see `aifs jobs list`; `make down` stops the stack.")
+        return 130
     path = report.write(found, stack.home() / "demo" / "report.json")
     screen.table(found)
     screen.note(f"Report: {path}")

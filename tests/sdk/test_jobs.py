@@ -97,6 +97,23 @@ def test_into_a_pipe_it_says_why_it_waits(
     assert capsys.readouterr().err.splitlines() == ["Queued: All 2 cores are in use."]
 
 
+def test_ctrl_c_says_that_the_job_goes_on(
+    connect: Callable[..., Client],
+    tmp_path: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = connect().jobs.get(start(connect(), tmp_path))
+
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "_watch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        follow(job, Output(json=True))
+    assert f"aifs jobs cancel {job.id}" in capsys.readouterr().err
+
+
 def test_cancel_and_retry(connect: Callable[..., Client], tmp_path: object) -> None:
     client = connect()
     id = start(client, tmp_path)

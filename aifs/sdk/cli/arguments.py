@@ -51,8 +51,6 @@ def follow(job: Job, out: Output, *, check: bool = True) -> Job:
 
     Raises JobFailed with the reason.
     """
-    if out.lively:
-        return job.wait(progress=True, check=check)
     told = ""
 
     def note(event: dict[str, Any]) -> None:
@@ -63,7 +61,11 @@ def follow(job: Job, out: Output, *, check: bool = True) -> Job:
                 told = line
                 out.note(line)
 
-    return job.wait(told=note, check=check)
+    try:
+        return job.wait(progress=True, check=check) if out.lively else job.wait(told=note, check=check)
+    except KeyboardInterrupt:
+        out.note(f"job {job.id} goes on; `aifs jobs cancel {job.id}` stops it")
+        raise
 
 
 def started(job: Job, out: Output) -> None:
