@@ -17,6 +17,7 @@ urlpatterns = [
     path("<uuid:version>/rows/", versions.version_rows, name="version_rows"),
     path("<uuid:version>/quarantine/", versions.version_quarantine, name="version_quarantine"),
     path("<uuid:version>/dropped/", versions.version_dropped, name="version_dropped"),
+    path("<uuid:version>/lineage/", versions.version_lineage, name="version_lineage"),
     path("<uuid:version>/export/", versions.version_export, name="version_export"),
     path("<uuid:version>/clean/", cleaning.clean_create, name="clean_create"),
     path("<uuid:version>/clean/preview/", cleaning.clean_preview, name="clean_preview"),

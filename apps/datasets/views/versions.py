@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from apps.core.lineage import graph_context
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.datasets import exports, selectors, shapes
@@ -77,6 +78,15 @@ def version_export(request: HttpRequest, project: Project, version: UUID) -> Str
     return exports.export_version(found, request.GET.get("format", "jsonl"))
 
 
+@project_page()
+def version_lineage(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
+    """What the version came from and what was made of it."""
+    found = selectors.get_own_version(request.actor, project, version)  # type: ignore[attr-defined]
+    graph = graph_context(request.actor, "dataset_version", found.pk)  # type: ignore[attr-defined]
+    context = {"version": found, "tabs": tabs(found, project, "lineage"), **graph}
+    return render(request, "datasets/version_lineage.html", context)
+
+
 def tabs(version: DatasetVersion, project: Project, active: str) -> list[dict[str, Any]]:
     lines = [("detail", _("Overview"), None), ("rows", _("Rows"), version.rows)]
     own = version.dataset.project_id == project.pk
@@ -84,6 +94,8 @@ def tabs(version: DatasetVersion, project: Project, active: str) -> list[dict[st
         lines.append(("quarantine", _("Quarantine"), version.quarantined))
     if own and version.dropped:
         lines.append(("dropped", _("Dropped"), version.dropped))
+    if own:
+        lines.append(("lineage", _("Lineage"), None))
     where = [project.slug, version.pk]
     return [
         {
