@@ -126,12 +126,12 @@ def _main_output(job: Job) -> str:
 def _files(actor: Actor, job: Job) -> dict[str, Any]:
     inputs = [
         {
-            "name": param_label(job.kind, row.name),
-            "artefact": row.artefact,
-            "url": artefact_types.url(row.artefact, job.project),
-            "type": artefact_types.label(row.artefact.type),
+            "name": param_label(job.kind, name),
+            "artefact": artefact,
+            "url": url,
+            "type": artefact_types.label(artefact.type),
         }
-        for row in job.inputs.select_related("artefact__project")
+        for name, artefact, url in selectors.list_inputs(job)
     ]
     return {"inputs": inputs, "outputs": outputs(job)}
 

@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from apps.core import artefact_types
 from apps.core.access import Actor
 from apps.core.errors import NotFound
-from apps.core.models import Project
-from apps.core.selectors import as_uuid
+from apps.core.models import Artefact, Project
+from apps.core.selectors import as_uuid, readers_of
 from apps.gpucloud.models import (
     Accelerator,
     Attempt,
@@ -87,6 +88,17 @@ def count_states(project: Project) -> dict[str, int]:
 def list_reproductions(job: Job) -> QuerySet[Job]:
     """Jobs that repeated this one, newest first."""
     return job.reproductions.select_related("project").order_by("-id")
+
+
+def list_inputs(job: Job) -> list[tuple[str, Artefact, str]]:
+    """Name, artefact and address of each input; no address where another project does not share it any more."""
+    rows = job.inputs.select_related("artefact__project")
+    foreign = [row.artefact_id for row in rows if row.artefact.project_id != job.project_id]
+    gone = set(foreign) - set(readers_of([job.project], foreign)) if foreign else set()
+    return [
+        (row.name, row.artefact, "" if row.artefact_id in gone else artefact_types.url(row.artefact, job.project))
+        for row in rows
+    ]
 
 
 def list_attempts(job: Job) -> QuerySet[Attempt]:

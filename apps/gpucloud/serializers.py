@@ -6,7 +6,6 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.core import artefact_types
 from apps.gpucloud import selectors, shown
 from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Node
 
@@ -188,15 +187,9 @@ class JobDetailSerializer(JobSerializer):
         ]
 
     def get_inputs(self, job: Job) -> dict[str, Any]:
-        rows = job.inputs.select_related("artefact__project")
         return {
-            row.name: {
-                "type": row.artefact.type,
-                "id": str(row.artefact_id),
-                "name": row.artefact.name,
-                "url": artefact_types.url(row.artefact, job.project),
-            }
-            for row in rows
+            name: {"type": artefact.type, "id": str(artefact.pk), "name": artefact.name, "url": url}
+            for name, artefact, url in selectors.list_inputs(job)
         }
 
     def get_attempts(self, job: Job) -> list[dict[str, Any]]:

@@ -124,11 +124,13 @@ def test_taken_back_while_it_waits_is_not_read(house, rows):
 def test_taken_back_afterwards_keeps_what_was_made_but_makes_nothing_new(house, rows, tmp_path):
     made = share(house, rows)
     job = run_job(submit(house, "datasets.clean", dataset=str(rows.pk)), tmp_path / "run")
+    client, there = house.client("stranger"), reverse("core:shared_detail", args=["quay", rows.pk])
+    files = reverse("gpucloud:job_detail", args=["quay", job.pk]) + "?tab=files"
+    assert there in client.get(files).content.decode()
     services.revoke_share(house.actor(), made)
+    assert there not in client.get(files).content.decode()
     own = job.outputs["dataset"]["id"]
-    client = house.client("stranger")
     assert client.get(reverse("datasets:version_detail", args=["quay", own])).status_code == 200
-    assert client.get(reverse("gpucloud:job_detail", args=["quay", job.pk]), {"tab": "files"}).status_code == 200
     assert {node.title for node in lineage.lineage(guest(house), "dataset_version", own).nodes} == {"facts:1"}
     with pytest.raises((InvalidInput, Conflict)):
         reproduce_job(guest(house), job)
