@@ -54,7 +54,9 @@ class InvitationOnlyAdapter(DefaultAccountAdapter):
         return email
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """A new person joins the project of the invitation in the same transaction."""
+        """A new person joins the project of the invitation in the same transaction, and keeps the language of the
+        page that was filled in."""
+        user.language = request.LANGUAGE_CODE  # type: ignore[attr-defined]
         user = super().save_user(request, user, form, commit)
         if commit:
             accept_invitation(user, request.session.pop(INVITATION))

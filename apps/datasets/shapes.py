@@ -16,7 +16,7 @@ from workers.datasets.texts import shortened, shown
 from workers.errors import NotFound
 
 LABELS = {
-    "system": _("System"),
+    "system": _("System prompt"),
     "user": _("User"),
     "assistant": _("Assistant"),
     "tool": _("Tool"),

@@ -15,7 +15,7 @@ from apps.gpucloud.details import title_of
 from apps.gpucloud.models import Job, JobState, Node, NodeState
 from workers.kinds import kinds
 
-STATES = [("active", _("Running or waiting")), ("ended", _("Ended")), *JobState.choices]
+STATES = [("active", _("Running or waiting")), ("ended", _("Have ended")), *JobState.choices]
 
 COMPARE = Bulk("gpucloud:job_compare", _("Compare"), "chart-line", "view")
 

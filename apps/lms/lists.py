@@ -115,7 +115,7 @@ DEPLOYMENTS = register(
                 "wanted",
                 _("State"),
                 _("Started and stopped"),
-                (("started", _("Started")), ("stopped", _("Stopped"))),
+                (("started", _("Has been started")), ("stopped", _("Stopped"))),
                 _wanted,
             ),
         ),

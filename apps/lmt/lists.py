@@ -35,7 +35,7 @@ RUNS = register(
         row_template="lmt/_run_row.html",
         columns=(
             Column("state", _("State"), lambda row: row["story"].job.get_state_display()),
-            Column("name", _("Run"), lambda row: row["story"].job.name or row["kind"], order="name"),
+            Column("name", _("Tuning run"), lambda row: row["story"].job.name or row["kind"], order="name"),
             Column("kind", _("Kind"), lambda row: row["kind"], head=False),
             Column("base", _("Base model"), lambda row: row["story"].base or ""),
             Column("data", _("Data"), lambda row: row["story"].data or ""),

@@ -94,7 +94,7 @@ class PromptEditor extends HTMLElement {
   private card(message: Message, index: number): HTMLElement {
     const number = index + 1;
     const role = el("select", { class: "select select-sm w-auto font-medium", "aria-label": t("Role of message {number}", { number }) });
-    const roles: [string, string][] = [["system", t("System")], ["user", t("User")], ["assistant", t("Assistant")]];
+    const roles: [string, string][] = [["system", t("System prompt")], ["user", t("User")], ["assistant", t("Assistant")]];
     for (const [value, label] of roles) role.append(el("option", { value, selected: value === message.role }, label));
     role.addEventListener("change", () => {
       message.role = role.value;

@@ -39,6 +39,17 @@ def test_the_invited_person_signs_up_and_is_in(house, link):
     assert house.client(None).get(link).status_code == 404
 
 
+def test_the_language_of_the_page_becomes_that_of_the_account(house, link):
+    client = house.client(None)
+    client.get(link, headers={"accept-language": "zh-CN"})
+    assert client.get(reverse("account_signup"), headers={"accept-language": "zh-CN"}).status_code == 200
+    url, data = reverse("account_signup"), {"email": "new@example.com", "password1": PASSWORD, "password2": PASSWORD}
+    assert client.post(url, data, headers={"accept-language": "zh-CN"}).status_code == 302
+    assert User.objects.get(email="new@example.com").language == "zh-hans"
+    page = client.get(reverse("core:dashboard", args=[house.project.slug]), headers={"accept-language": "en"})
+    assert page.headers["Content-Language"] == "zh-hans"
+
+
 def test_somebody_with_an_account_joins_at_once(house, link):
     user = make_user("new")
     house.stranger = user
