@@ -99,7 +99,7 @@ def test_a_reference_is_no_path(place: Furnished, canary: Any, name: str) -> Non
         ("datasets.import", {"source": name, "name": "x"}),
         ("datasets.clean", {"dataset": name, "steps": []}),
         ("lms.import", {"source": name, "name": "x"}),
-        ("lms.evaluate", {"model": name}),
+        ("lms.evaluate", {"model": name, "prompts": ["?"]}),
         ("lmt.sft", {"model": name, "dataset": name, "name": "x"}),
     ):
         body = {"project": place.house.project.slug, "kind": kind, "params": params}

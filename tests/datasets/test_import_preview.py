@@ -58,6 +58,13 @@ def test_a_table_is_shown_as_one(tmp_path: Path):
     assert "GB18030" in page
 
 
+def test_a_table_of_headings_alone_is_warned_about(tmp_path: Path):
+    house = make_house()
+    upload = make_upload(house, tmp_path, b"question,answer\n", "empty.csv")
+    page = house.client().post(url(house), {"source": str(upload.pk)}, headers=HTMX).content.decode()
+    assert "This file holds no rows" in page
+
+
 def test_without_scripts_the_page_comes_back_with_the_file_kept():
     house = make_house()
     answer = house.client().post(url(house), {"source": SimpleUploadedFile("facts.jsonl", as_lines(ROWS))})

@@ -188,6 +188,13 @@ def normalised(normalise: Any, row: Row | BadRow) -> Row | BadRow:
 
 def nothing_usable(source: Source, name: str, first: list[Row], rows_in: int, writer: VersionWriter) -> InvalidInput:
     """Why no dataset could be made: the first bad row speaks for all."""
+    if not rows_in:
+        return InvalidInput(
+            _("%(file)s holds no rows."),
+            hint=_("A table needs at least one row below its headings. Mend the file and import it again."),
+            code="no_rows",
+            file=source.filename,
+        )
     number, bad = writer.first_bad or (0, BadRow("empty_field"))
     return InvalidInput(
         _(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from workers import archives, kinds
 from workers.errors import InvalidInput
@@ -117,6 +117,14 @@ class Params(BaseParams):
             raise ValueError(f"known benchmarks are {', '.join(filter(None, SUITES))}")
         return name
 
+    @model_validator(mode="after")
+    def something_to_evaluate(self) -> "Params":
+        if not (self.questions or self.dataset or self.prompts):
+            raise ValueError(
+                _("There is nothing to evaluate: choose a benchmark, held-out conversations or sample questions.")
+            )
+        return self
+
     @property
     def questions(self) -> str:
         """The suite that is meant: a dataset of questions needs no further word."""
@@ -156,13 +164,8 @@ def run(params: Params, io: RunIO) -> dict[str, Any]:
 
 
 def check(params: Params, io: RunIO) -> None:
-    """Raises InvalidInput when nothing is asked, or what is needed for it is missing."""
+    """Raises InvalidInput when what is needed for a question is missing."""
     suite = params.questions
-    if not (suite or params.dataset or params.prompts):
-        raise InvalidInput(
-            _("There is nothing to evaluate: choose a benchmark, held-out conversations or sample questions."),
-            code="nothing_to_evaluate",
-        )
     if suite == "dataset" and not io.has_input("benchmark"):
         raise InvalidInput(_("Choose the dataset of questions."), code="benchmark_missing")
     if suite in benchmarks.names() and not io.has_input("source"):

@@ -109,6 +109,7 @@ def test_a_csv_quote_that_never_closes_costs_one_row(tmp_path: Path) -> None:
         (b" \n\n", "rows.csv", "empty_file"),
         (gzip.compress(b""), "rows.jsonl.gz", "empty_file"),
         (b"\x7fELF\x02\x01\x01\x00\x00\x00\x00" * 50, "rows.bin", "unknown_file_type"),
+        (b"question,answer\n", "rows.csv", "no_rows"),
         (b"{not json\n", "rows.jsonl", "no_usable_rows"),
         (b'{"instruction": "a", "output": "' + b"x" * (50 << 20) + b'"}', "rows.json", "no_usable_rows"),
         (gzip.compress(lines(GOOD) * 5000)[:-40], "rows.jsonl.gz", "invalid_input"),

@@ -227,7 +227,6 @@ def test_answers_are_the_most_likely_words_and_repeat(tmp_path, model):
 @pytest.mark.parametrize(
     ("params", "code"),
     [
-        ({}, "nothing_to_evaluate"),
         ({"suite": "mmlu"}, "benchmark_missing"),
         ({"suite": "dataset"}, "benchmark_missing"),
     ],
@@ -236,6 +235,12 @@ def test_missing_input_is_named(tmp_path, model, params, code):
     with pytest.raises(InvalidInput) as caught:
         evaluate(tmp_path / "run", model, params)
     assert caught.value.code == code
+
+
+def test_a_model_alone_is_refused_before_anything_starts():
+    with pytest.raises(ValueError, match="nothing to evaluate"):
+        Params.model_validate({"model": "m"})
+    assert Params.model_validate({"model": "m", "prompts": ["Hello?"]}).prompts
 
 
 def test_unknown_suite_is_refused():
