@@ -147,7 +147,7 @@ NODES = register(
             Column("state", _("State"), lambda row: row["node"].get_state_display()),
             Column("pool", _("Pool"), lambda row: row["node"].pool),
             Column("cpus", _("Cores"), lambda row: row["node"].cpus, numeric=True),
-            Column("used_cpus", _("Cores in use"), lambda row: row["used_cpus"], numeric=True),
+            Column("used_cpus", _("Cores lent"), lambda row: row["used_cpus"], numeric=True),
             Column("memory", _("Memory (MiB)"), lambda row: row["node"].memory_mib, numeric=True),
             Column("devices", _("Accelerators"), lambda row: len(row["devices"]), numeric=True),
             Column("heard", _("Last heard"), lambda row: row["node"].heartbeat_at),

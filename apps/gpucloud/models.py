@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -40,6 +41,11 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def lendable_cpus(self) -> int:
+        """Cores that leases may add up to: runs seldom use all they ask for, so each is lent more than once."""
+        return max(int(self.cpus * settings.AIFS_CPU_OVERCOMMIT), 1)
 
 
 class Accelerator(models.Model):

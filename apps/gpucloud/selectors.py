@@ -183,21 +183,24 @@ def list_nodes() -> QuerySet[Node]:
 
 
 def cluster() -> dict[str, int]:
-    """Over all nodes that work: "nodes" and those "ready", "cpus" and "used_cpus", "memory_mib" and "used_memory_mib",
-    "cards" (processors left out) and "used_cards", and how many jobs of all projects are "waiting"."""
-    found = Node.objects.aggregate(
-        nodes=Count("pk"),
-        ready=Count("pk", filter=Q(state=NodeState.READY)),
-        cpus=Sum("cpus", filter=Q(state=NodeState.READY), default=0),
-        memory_mib=Sum("memory_mib", filter=Q(state=NodeState.READY), default=0),
-    )
+    """Over all nodes that work: "nodes" and those "ready", "cpus" that can be lent and "used_cpus", "memory_mib" and
+    "used_memory_mib", "cards" (processors left out) and "used_cards", and how many jobs of all projects are
+    "waiting"."""
+    nodes = list(Node.objects.only("state", "cpus", "memory_mib"))
+    ready = [node for node in nodes if node.state == NodeState.READY]
     lent = Lease.objects.filter(released_at__isnull=True).aggregate(
         used_cpus=Sum("cpus", default=0),
         used_memory_mib=Sum("memory_mib", default=0),
         used_cards=Count("pk", filter=Q(accelerator__isnull=False)),
     )
-    cards = Accelerator.objects.filter(node__state=NodeState.READY).exclude(vendor="cpu").count()
-    return found | lent | {"cards": cards, "waiting": Job.objects.filter(state=JobState.QUEUED).count()}
+    return lent | {
+        "nodes": len(nodes),
+        "ready": len(ready),
+        "cpus": sum(node.lendable_cpus for node in ready),
+        "memory_mib": sum(node.memory_mib for node in ready),
+        "cards": Accelerator.objects.filter(node__in=ready).exclude(vendor="cpu").count(),
+        "waiting": Job.objects.filter(state=JobState.QUEUED).count(),
+    }
 
 
 def count_for_operators() -> dict[str, int]:

@@ -45,4 +45,4 @@ def test_figures_leave_out_lost_nodes(house):
     lost.save()
     found = selectors.cluster()
     assert (found["nodes"], found["ready"], found["cards"]) == (2, 1, 2)
-    assert found["cpus"] == lost.cpus
+    assert found["cpus"] == lost.lendable_cpus == 2 * lost.cpus

@@ -115,7 +115,7 @@ def why_waiting(wanted: Resources, rooms: list[Room]) -> Reason:
 
 
 def _why_full(wanted: Resources, able: list[Room]) -> Reason:
-    hint = _("It starts by itself when other jobs end.")
+    hint = _("It starts by itself when other jobs end; deployments go on until they are stopped.")
     if wanted.accelerators and all(
         room.choose(Resources(0, 0, wanted.accelerators, wanted.vendor)) is None for room in able
     ):

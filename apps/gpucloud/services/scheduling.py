@@ -186,17 +186,16 @@ def rooms_left(now: datetime) -> list[Room]:
 
 
 def _room(node: Node, used: list[int], devices: list[Device], taken: set[UUID]) -> Room:
-    total_cpus = max(int(node.cpus * settings.AIFS_CPU_OVERCOMMIT), 1)
     totals: dict[str, int] = defaultdict(int)
     for device in devices:
         totals[device.vendor] += 1
     return Room(
         node.pk,
         node.name,
-        cpus=total_cpus - used[0],
+        cpus=node.lendable_cpus - used[0],
         memory_mib=node.memory_mib - used[1],
         devices=[device for device in devices if device.id not in taken],
-        total_cpus=total_cpus,
+        total_cpus=node.lendable_cpus,
         total_memory_mib=node.memory_mib,
         total_devices=dict(totals),
         disk_mib=node.disk_free_mib,
