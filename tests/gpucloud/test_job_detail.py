@@ -48,6 +48,15 @@ def test_a_failed_run_says_why(house, check, node):
     assert url(job, "job_resume") in page and url(job, "job_retry") in page and "Checkpoints" in page
 
 
+def test_without_a_checkpoint_there_is_nothing_to_resume(house, check, node):
+    job = check({"steps": 9})
+    schedule()
+    close_failed(started(job), reason("wrong", "The file is empty."), {"code": 1}, again=False)
+    page = house.client("engineer").get(url(job)).content.decode()
+    assert url(job, "job_resume") not in page and url(job, "job_retry") in page
+    assert "Start again from the beginning?" not in page
+
+
 def test_outputs_are_linked(house, check, node):
     job = check(name="looked at")
     schedule()
