@@ -64,8 +64,8 @@ def month(actor: Actor, project: Project, since: datetime) -> Iterable[Figure]:
     url = reverse("gpucloud:job_list", args=[project.slug])
     failed = _("%(count)s of them failed") % {"count": counted["failed"]} if counted["failed"] else ""
     yield Figure(_("Jobs done"), number_format(counted["ended"]), hint=failed, url=f"{url}?state=ended")
-    yield Figure(_("Core hours"), number_format(hours["cores"], decimal_pos=1), "h")
-    yield Figure(_("Accelerator hours"), number_format(hours["accelerators"], decimal_pos=1), "h")
+    yield Figure(_("Core hours"), number_format(hours["cores"], decimal_pos=1), _("h"))
+    yield Figure(_("Accelerator hours"), number_format(hours["accelerators"], decimal_pos=1), _("h"))
 
 
 def held_hours(project: Project, since: datetime) -> dict[str, float]:

@@ -120,7 +120,7 @@ def _why_full(wanted: Resources, able: list[Room]) -> Reason:
         room.choose(Resources(0, 0, wanted.accelerators, wanted.vendor)) is None for room in able
     ):
         return reason(
-            "accelerators_busy", _("Waits for %(accelerators)s free accelerators; other jobs use them."), hint,
+            "accelerators_busy", _("Waits for free accelerators (it needs %(accelerators)s); other jobs use them."), hint,
             accelerators=wanted.accelerators, vendor=wanted.vendor,
         )  # fmt: skip
     if all(wanted.memory_mib > room.memory_mib for room in able):
@@ -133,4 +133,4 @@ def _why_full(wanted: Resources, able: list[Room]) -> Reason:
     if all(wanted.disk_mib > room.disk_mib for room in able):
         text = _("Waits for %(disk_mib)s MiB of free disk space.")
         return reason("disk_busy", text, _("Remove what is no longer needed on the nodes."), disk_mib=wanted.disk_mib)
-    return reason("cores_busy", _("Waits for %(cpus)s free cores; other jobs use them."), hint, cpus=wanted.cpus)
+    return reason("cores_busy", _("Waits for free cores (it needs %(cpus)s); other jobs use them."), hint, cpus=wanted.cpus)
