@@ -1,6 +1,6 @@
 """Reads of lmt. A run has no table of its own: it is a job of a kind `lmt.…` with what went in and what came out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from apps.core.models import Artefact, Project
 from apps.core.selectors import find_artefact
 from apps.datasets.models import DatasetVersion
 from apps.gpucloud import selectors as jobs
-from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.models import Job, JobState, MetricChunk
 from apps.gpucloud.shown import title_of
 from apps.lms.models import ModelVersion
 from workers.kinds import Resources, kinds
@@ -87,6 +87,14 @@ def _story(run: Job, made: dict[str, ModelVersion]) -> Story:
         loss_before=run.result.get("loss_before"),
         loss_after=run.result.get("loss_after"),
     )
+
+
+def begun(story: Story) -> Story:
+    """The same with what has been measured so far, while the run has no result yet."""
+    if story.loss_before is not None:
+        return story
+    first = MetricChunk.objects.filter(job=story.job, name="eval_loss", first_step=0).order_by("id").first()
+    return replace(story, loss_before=first.values[0]) if first else story
 
 
 def estimate_run(project: Project, params: TuningParams, needs: Resources) -> Estimate:

@@ -64,7 +64,7 @@ def run_detail(request: HttpRequest, project: Project, run: UUID) -> HttpRespons
     """What went in, how the loss fell, what came out, and what to do with it; `?tab=` as on the page of any job."""
     actor = request.actor  # type: ignore[attr-defined]
     job = selectors.get_run(actor, project, run)
-    (story,) = selectors.tell([job])
+    story = selectors.begun(*selectors.tell([job]))
     tab = details.tab_of(request)
     context = {
         **details.frame(actor, job, tab, reverse("lmt:run_detail", args=[project.slug, job.pk])),

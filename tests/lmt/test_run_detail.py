@@ -9,9 +9,10 @@ from apps.core.models import LineageEdge
 from apps.core.storage import storage
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.services.events import Batch, store_batch
 from apps.lms.models import ModelVersion
 from tests.factories import make_house
-from tests.gpucloud.pieces import make_node, schedule
+from tests.gpucloud.pieces import make_node, schedule, started
 from tests.lmt.making import META, start
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +67,16 @@ def test_page_of_a_run_that_waits(tmp_path):
     assert page.status_code == 200
     assert page.context["estimate"]["steps"] == 30
     assert reverse("gpucloud:job_detail", args=[house.project.slug, run.pk]) in page.content.decode()
+
+
+def test_page_of_a_run_that_has_measured_what_it_starts_from(tmp_path):
+    house = make_house()
+    run = start(house, tmp_path)
+    make_node()
+    schedule()
+    claim = started(run)
+    store_batch(claim, Batch([{"type": "metric", "t": 1.0, "step": 0, "values": {"eval_loss": 4.125}}], [], 1, 0))
+    assert house.client("viewer").get(url(house, run)).context["story"].loss_before == 4.125
 
 
 def test_page_of_a_run_that_succeeded(tmp_path):

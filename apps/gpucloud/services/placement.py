@@ -119,10 +119,8 @@ def _why_full(wanted: Resources, able: list[Room]) -> Reason:
     if wanted.accelerators and all(
         room.choose(Resources(0, 0, wanted.accelerators, wanted.vendor)) is None for room in able
     ):
-        return reason(
-            "accelerators_busy", _("Waits for free accelerators (it needs %(accelerators)s); other jobs use them."), hint,
-            accelerators=wanted.accelerators, vendor=wanted.vendor,
-        )  # fmt: skip
+        text = _("Waits for free accelerators (it needs %(accelerators)s); other jobs use them.")
+        return reason("accelerators_busy", text, hint, accelerators=wanted.accelerators, vendor=wanted.vendor)
     if all(wanted.memory_mib > room.memory_mib for room in able):
         return reason(
             "memory_busy",
@@ -133,4 +131,5 @@ def _why_full(wanted: Resources, able: list[Room]) -> Reason:
     if all(wanted.disk_mib > room.disk_mib for room in able):
         text = _("Waits for %(disk_mib)s MiB of free disk space.")
         return reason("disk_busy", text, _("Remove what is no longer needed on the nodes."), disk_mib=wanted.disk_mib)
-    return reason("cores_busy", _("Waits for free cores (it needs %(cpus)s); other jobs use them."), hint, cpus=wanted.cpus)
+    text = _("Waits for free cores (it needs %(cpus)s); other jobs use them.")
+    return reason("cores_busy", text, hint, cpus=wanted.cpus)
