@@ -67,14 +67,15 @@ class Settings(BaseModel):
 def check(messages: Any, variables: Any, settings: Any) -> tuple[list[dict], list[dict], dict]:
     """Return the three parts in their stored shape.
 
-    variables: None declares every variable the messages use as a required text. Raises InvalidInput whose data names
-    each field, message or line at fault.
+    variables: None declares every variable the messages use as a required text. Blank messages are left out: an empty
+    system message would suppress the one that a model's chat template brings. Raises InvalidInput whose data names each
+    field, message or line at fault, counted as they were given.
     """
     parsed = _parse("messages", TypeAdapter(list[Message]), messages)
     if not parsed or len(parsed) > MESSAGES:
         raise _invalid("messages", _("A prompt has between 1 and 50 messages."))
-    stored = [message.model_dump() for message in parsed]
-    used = inspect(stored)
+    given = [message.model_dump() for message in parsed]
+    used = inspect(given)
     if variables is None:
         variables = [{"name": name, "label": name} for name in used]
     declared = _parse("variables", TypeAdapter(list[Variable]), variables)
@@ -82,6 +83,9 @@ def check(messages: Any, variables: Any, settings: Any) -> tuple[list[dict], lis
     if len(declared) == 1 and declared[0].type in {"text", "long_text"}:
         declared[0].primary = True
     chosen = _parse("settings", TypeAdapter(Settings), settings or {})
+    stored = [message for message in given if message["content"].strip()]
+    if not stored:
+        raise _invalid("messages", _("All messages are empty. Write something in at least one of them."))
     return stored, [variable.model_dump() for variable in declared], chosen.model_dump(exclude_defaults=True)
 
 
@@ -105,10 +109,13 @@ def inspect(messages: list[dict]) -> list[str]:
 
 
 def render(messages: list[dict], variables: list[dict], inputs: dict[str, Any]) -> list[dict[str, str]]:
-    """Messages with every place filled. Raises InvalidInput that names a missing or wrong variable."""
+    """Messages with every place filled; a system message that comes out blank is left out, unless it stands alone.
+
+    Raises InvalidInput that names a missing or wrong variable.
+    """
     values = fill(variables, inputs)
     rendered: list[dict[str, str]] = pool.call({"do": "render", "messages": messages, "values": values})
-    return rendered
+    return [message for message in rendered if message["role"] != "system" or message["content"].strip()] or rendered
 
 
 def fill(variables: list[dict], inputs: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,15 @@ def test_create_push_and_publish(house: House) -> None:
     assert (service.json()["model"], service.json()["version_number"]) == ("prompt/greeter", 1)
 
 
+def test_blank_messages_are_not_kept_and_a_version_needs_one_that_says_something(house: House) -> None:
+    make_version(house)
+    blank = {"role": "system", "content": ""}
+    answer = post(house.api(), "prompt-versions/", {"prompt": "greeter", "messages": [blank, *MESSAGES[1:]]})
+    assert (answer.status_code, answer.json()["messages"]) == (201, MESSAGES[1:])
+    refused = post(house.api(), "prompt-versions/", {"prompt": "greeter", "messages": [blank]})
+    assert (refused.status_code, refused.json()["data"]["errors"][0]["field"]) == (400, "messages")
+
+
 def test_a_repeated_call_makes_one_prompt(house: House) -> None:
     api = house.api()
     headers = {"Idempotency-Key": "once"}

@@ -35,6 +35,14 @@ def test_answers_what_stands_in_the_editor(house: House, asked: Asked) -> None:
     assert PromptVersion.objects.count() == 1, "nothing is saved"
 
 
+def test_an_empty_system_message_is_not_sent(house: House, asked: Asked) -> None:
+    make_version(house)
+    typed = [{"role": "system", "content": ""}, {"role": "user", "content": "{{ question }}"}]
+    variables = json.dumps(VARIABLES[:1])
+    assert run_test(house, messages=json.dumps(typed), variables=variables).status_code == 200
+    assert asked[0][0]["messages"] == [{"role": "user", "content": "Where?"}]
+
+
 def test_says_what_is_missing_and_asks_nobody(house: House, asked: Asked) -> None:
     make_version(house)
     assert "Choose a deployment" in run_test(house, deployment="").content.decode()

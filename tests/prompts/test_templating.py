@@ -81,6 +81,7 @@ def test_declares_what_the_messages_use() -> None:
         ([{"role": "user", "content": ""}], [{"name": "a", "type": "choice"}], {}, "variables.0"),
         ([{"role": "user", "content": ""}], None, {"temperature": 3}, "settings.temperature"),
         ([{"role": "user", "content": ""}], None, {"unknown": 3}, "settings.unknown"),
+        ([{"role": "system", "content": ""}, {"role": "user", "content": " \n"}], None, {}, "messages"),
     ],
 )
 def test_refuses_what_is_no_prompt_and_names_the_field(
@@ -89,6 +90,28 @@ def test_refuses_what_is_no_prompt_and_names_the_field(
     with pytest.raises(InvalidInput) as caught:
         templating.check(messages, variables, sampling)
     assert caught.value.data["errors"][0]["field"] == field
+
+
+def test_blank_messages_are_left_out() -> None:
+    """An empty system message would suppress the one that the model's chat template brings."""
+    messages = [{"role": "system", "content": " \n"}, {"role": "user", "content": "{{ question }}"}]
+    stored, _variables, _settings = templating.check(messages, None, {})
+    assert stored == messages[1:]
+
+
+def test_a_mistake_is_numbered_as_in_the_editor() -> None:
+    messages = [{"role": "system", "content": ""}, {"role": "user", "content": "{{ there"}]
+    with pytest.raises(InvalidInput) as caught:
+        templating.check(messages, None, {})
+    assert caught.value.data["number"] == 2
+
+
+def test_a_system_message_that_comes_out_blank_is_not_sent() -> None:
+    """Such ones stand in versions, too, that were saved before blank messages were left out."""
+    optional = {**TEXT, "name": "tone", "required": False}
+    messages = [{"role": "system", "content": "{{ tone }}"}, {"role": "user", "content": "Hi"}]
+    assert templating.render(messages, [optional], {}) == messages[1:]
+    assert templating.render(messages[:1], [optional], {}) == [{"role": "system", "content": ""}]
 
 
 # --- as the next turn of a conversation

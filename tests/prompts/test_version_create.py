@@ -54,3 +54,17 @@ def test_viewers_may_not_and_strangers_see_nothing(house: House) -> None:
     make_version(house)
     assert save(house, "viewer").status_code == 403
     assert save(house, "stranger").status_code == 404
+
+
+def test_the_empty_system_card_of_a_new_prompt_is_not_saved(house: House) -> None:
+    make_version(house)
+    typed = json.dumps([{"role": "system", "content": ""}, MESSAGES[1]])
+    assert save(house, messages=typed).status_code == 302
+    assert PromptVersion.objects.get(number=2).messages == MESSAGES[1:]
+
+
+def test_refuses_a_version_without_any_text(house: House) -> None:
+    make_version(house)
+    answer = save(house, messages=json.dumps([{"role": "system", "content": " "}]), variables="[]")
+    assert answer.status_code == 400
+    assert "All messages are empty." in answer.content.decode()
