@@ -156,10 +156,10 @@ class PromptEditor extends HTMLElement {
 
   private row(variable: Variable): HTMLElement {
     const label = (what: string) => `${variable.name}: ${what}`;
-    const type = el("select", { class: "select select-sm w-28", "aria-label": label(t("Type")) });
+    const type = el("select", { class: "select select-sm w-full min-w-22", "aria-label": label(t("Type")) });
     const types: [string, string][] = [["text", t("Text")], ["long_text", t("Long text")], ["number", t("Number")], ["choice", t("Choice")], ["boolean", t("Yes or no")]];
     for (const [value, word] of types) type.append(el("option", { value, selected: value === variable.type }, word));
-    const choices = el("input", { class: "input input-sm mt-1 w-36", value: variable.choices.join(", "), placeholder: t("one, two, three"), "aria-label": label(t("Choices")), hidden: variable.type !== "choice" });
+    const choices = el("input", { class: "input input-sm mt-1 w-full min-w-22", value: variable.choices.join(", "), placeholder: t("one, two, three"), "aria-label": label(t("Choices")), hidden: variable.type !== "choice" });
     type.addEventListener("change", () => {
       variable.type = type.value;
       choices.hidden = variable.type !== "choice";
@@ -169,12 +169,12 @@ class PromptEditor extends HTMLElement {
       variable.choices = choices.value.split(/[,，、]/).map((choice) => choice.trim()).filter(Boolean);
       this.write();
     });
-    const shown = el("input", { class: "input input-sm w-28", value: variable.label, "aria-label": label(t("Label")) });
+    const shown = el("input", { class: "input input-sm w-full min-w-16", value: variable.label, "aria-label": label(t("Label")) });
     shown.addEventListener("input", () => {
       variable.label = shown.value;
       this.write();
     });
-    const preset = el("input", { class: "input input-sm w-24", value: variable.default === null ? "" : String(variable.default), "aria-label": label(t("Default")) });
+    const preset = el("input", { class: "input input-sm w-full min-w-14", value: variable.default === null ? "" : String(variable.default), "aria-label": label(t("Default")) });
     preset.addEventListener("input", () => {
       variable.default = preset.value === "" ? null : preset.value;
       this.write();
@@ -190,7 +190,7 @@ class PromptEditor extends HTMLElement {
       this.drawRows();
       this.write();
     });
-    const cells = [el("code", { class: "mono" }, variable.name), el("span", {}, type, choices), shown, preset, needed, primary];
+    const cells = [el("code", { class: "mono inline-block min-w-20 wrap-anywhere" }, ...variable.name.split(/(?<=_)/).flatMap((part) => [part, el("wbr")])), el("span", {}, type, choices), shown, preset, needed, primary];
     return el("tr", { "data-name": variable.name }, ...cells.map((cell) => el("td", {}, cell)));
   }
 }
