@@ -13,6 +13,8 @@ from apps.lms.models import Deployment, Model, ModelVersion
 from apps.lms.services.deployments import NAME_CHARACTERS, REPLICAS_MAX
 from workers.lms.engines.base import runtimes
 
+NAME_ERRORS = {"invalid": _("Use letters a-z, digits, - and _; the name stands in addresses.")}
+
 
 def offer(field: Any, project: Project) -> None:
     """What the project may deploy; of another project's it says so."""
@@ -33,6 +35,7 @@ class DeploymentForm(forms.Form):
     name = forms.SlugField(
         label=_("Name"),
         max_length=NAME_CHARACTERS,
+        error_messages=NAME_ERRORS,
         help_text=_("Programs ask for this name, so keep it short and stable."),
     )
     model = forms.ModelChoiceField(label=_("Model"), queryset=ModelVersion.objects.none(), empty_label=None)
@@ -64,7 +67,12 @@ class DeploymentForm(forms.Form):
 class ExternalForm(forms.Form):
     """Somebody else's endpoint behind our gateway."""
 
-    name = forms.SlugField(label=_("Name"), max_length=NAME_CHARACTERS, help_text=_("Programs ask for this name."))
+    name = forms.SlugField(
+        label=_("Name"),
+        max_length=NAME_CHARACTERS,
+        error_messages=NAME_ERRORS,
+        help_text=_("Programs ask for this name."),
+    )
     external_url = forms.URLField(
         label=_("Address"),
         assume_scheme="https",

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.errors import AifsError, translate
 from apps.core.models import Project
+from apps.lms.forms import NAME_ERRORS
 from apps.lms.models import Deployment
 from apps.prompts import selectors, templating
 from apps.prompts.models import PromptVersion
@@ -16,7 +17,10 @@ FIRST_MESSAGES = [{"role": "system", "content": ""}, {"role": "user", "content":
 
 class PromptForm(forms.Form):
     name = forms.SlugField(
-        label=_("Name"), max_length=80, help_text=_("Letters, digits, hyphens and underscores; it stands in addresses.")
+        label=_("Name"),
+        max_length=80,
+        error_messages=NAME_ERRORS,
+        help_text=_("Letters, digits, hyphens and underscores; it stands in addresses."),
     )
     description = forms.CharField(
         label=_("What it is for"), required=False, max_length=2000, widget=forms.Textarea(attrs={"rows": 3})
@@ -128,7 +132,10 @@ class PublishForm(forms.Form):
     """Under which name a version answers."""
 
     name = forms.SlugField(
-        label=_("Service name"), max_length=80, help_text=_("Programs call it as the model prompt/<name>.")
+        label=_("Service name"),
+        max_length=80,
+        error_messages=NAME_ERRORS,
+        help_text=_("Programs call it as the model prompt/<name>."),
     )
 
 

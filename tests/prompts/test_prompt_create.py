@@ -57,3 +57,9 @@ def test_a_shared_version_is_read_and_copied_without_the_deployment(house: House
 def test_a_copy_of_nothing(house: House) -> None:
     url = reverse("prompts:prompt_create", args=["harbour"])
     assert house.client("expert").get(url, {"from": "nonsense"}).status_code == 404
+
+
+def test_a_chinese_name_is_refused_in_plain_words(house: House) -> None:
+    page = house.client("expert").post(reverse("prompts:prompt_create", args=["harbour"]), {"name": "问候"})
+    assert page.status_code == 400
+    assert "Use letters a-z, digits, - and _" in page.content.decode()
