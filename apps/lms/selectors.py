@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from apps.core.access import Actor
@@ -20,6 +21,7 @@ from apps.core.models import Artefact, Project
 from apps.core.selectors import as_uuid, find_artefact, in_reach, shared_ids
 from apps.gpucloud.models import Job, JobState
 from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
+from workers.lms.engines.base import runtimes
 
 NOT_SHARED = _("“%(name)s” is not shared with this project any more.")
 
@@ -139,6 +141,12 @@ def get_evaluation(actor: Actor, project: Project, id: str | UUID) -> Evaluation
     if found is None:
         raise NotFound(_("There is no such evaluation."))
     return found
+
+
+def held_out(evaluation: Evaluation) -> Artefact | None:
+    """The dataset whose rows the loss was measured on."""
+    row = evaluation.job.inputs.filter(name="dataset").select_related("artefact").first()
+    return row.artefact if row and evaluation.loss is not None else None
 
 
 def find_evaluation(project: Project, ref: str) -> Artefact | None:
@@ -339,6 +347,12 @@ def runtime_of(deployment: Deployment) -> str:
     return next((row.runtime for row in routable(deployment) if row.runtime), deployment.runtime)
 
 
+def runtime_label(name: str) -> str:
+    """What people see in place of an engine's name."""
+    labels = {"auto": _("Automatic")} | {known: runtime.label for known, runtime in runtimes.items()}
+    return gettext(labels[name]) if name in labels else name
+
+
 def describe(deployment: Deployment) -> dict[str, Any]:
     """What lists and clients see of a deployment."""
     return {
@@ -347,6 +361,7 @@ def describe(deployment: Deployment) -> dict[str, Any]:
         "state": str(state_of(deployment)),
         "reason": reason_of(deployment),
         "runtime": runtime_of(deployment),
+        "runtime_label": runtime_label(runtime_of(deployment)),
         "ready_replicas": deployment.replicas if deployment.external_url else len(routable(deployment)),
         "model": str(deployment.model_version) if deployment.model_version else deployment.external_url,
     }
@@ -358,7 +373,12 @@ def instance_rows(deployment: Deployment, ended_shown: int = 3) -> list[dict[str
     alive = [row for row in rows if row.stopped_at is None]
     ended = [row for row in rows if row.stopped_at is not None][:ended_shown]
     return [
-        {"instance": row, "job": row.job, "state": "ready" if is_ready(row) and row in alive else str(row.job.state)}
+        {
+            "instance": row,
+            "job": row.job,
+            "runtime_label": runtime_label(row.runtime),
+            "state": "ready" if is_ready(row) and row in alive else str(row.job.state),
+        }
         for row in [*alive, *ended]
     ]
 

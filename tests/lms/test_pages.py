@@ -18,7 +18,7 @@ from apps.gpucloud.models import Job, JobState
 from apps.lms import details
 from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
 from apps.lms.services import register_evaluation, register_model_version
-from tests.factories import House
+from tests.factories import House, make_artefact
 from tests.lms.serving import make_version
 
 
@@ -124,6 +124,42 @@ def test_evaluation_page_compares(house: House, version: ModelVersion) -> None:
     assert "A &lt;b&gt;model" in page
     assert house.client("stranger").get(url(house, "evaluation_detail", after.pk)).status_code == 404
     assert house.client().get(url(house, "evaluation_detail", after.pk) + "?with=nonsense").status_code == 404
+
+
+def test_evaluation_page_says_whose_answers_stand_side_by_side(house: House, version: ModelVersion) -> None:
+    before, after = Evaluation.objects.order_by("pk")
+    page = house.client().get(url(house, "evaluation_detail", after.pk) + f"?with={before.pk}").content.decode()
+    answers = page[page.index('id="answers-title"') :]
+    assert answers.index(str(after.model_version)) < answers.index(str(before.model_version))
+
+
+def test_evaluation_of_a_loss_names_its_rows_and_promises_nothing_else(house: House, version: ModelVersion) -> None:
+    job = Job.objects.create(project=house.project, kind="lms.evaluate", state=JobState.SUCCEEDED)
+    job.inputs.create(name="model", artefact=version.artefact)
+    job.inputs.create(name="dataset", artefact=make_artefact(house.project, "letters:3", "dataset_version"))
+    evaluation = register_evaluation(job, {"manifest": {}}, {"loss": 1.5})
+    page = house.client().get(url(house, "evaluation_detail", evaluation.pk)).content.decode()
+    assert "Held-out rows of letters:3" in page
+    assert "Results by subject" not in page
+    assert ">Accuracy<" not in page
+    measured = Evaluation.objects.exclude(pk=evaluation.pk).latest("pk")
+    assert ">Accuracy<" in house.client().get(url(house, "evaluation_detail", measured.pk)).content.decode()
+
+
+def test_a_name_that_is_none_is_refused_in_plain_words(house: House, version: ModelVersion) -> None:
+    for page in ("deployment_create", "deployment_connect"):
+        answer = house.client().post(url(house, page), {"name": "助手"})
+        assert answer.status_code == 400
+        assert "Use letters a-z, digits, - and _" in answer.content.decode()
+
+
+def test_an_engine_is_shown_by_its_label(house: House, version: ModelVersion) -> None:
+    Deployment.objects.update(runtime="embedded")
+    job = Job.objects.create(project=house.project, kind="lms.serve", state=JobState.RUNNING, service=True)
+    deployment = Deployment.objects.get()
+    deployment.instances.create(model_version=version, job=job, runtime="embedded")
+    for address in (url(house, "deployment_list"), url(house, "deployment_detail", "helper")):
+        assert "<td>Embedded engine (OpenVINO)</td>" in house.client().get(address).content.decode(), address
 
 
 @pytest.mark.parametrize("tab", details.EVALUATION_TABS)

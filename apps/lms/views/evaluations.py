@@ -61,6 +61,7 @@ def evaluation_detail(request: HttpRequest, project: Project, id: str) -> HttpRe
 
 def _results(actor: Actor, evaluation: Evaluation, other: Evaluation | None) -> dict[str, Any]:
     return {
+        "held_out": selectors.held_out(evaluation),
         "rows": selectors.compare(evaluation, other),
         "others": selectors.comparable(evaluation, actor)[:50],
         "answers": selectors.compare_answers(evaluation, other),
