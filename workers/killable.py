@@ -179,10 +179,12 @@ class _Child:
 
     def _take(self, count: int, deadline: float) -> bytes:
         descriptor = self.stdout.fileno()
+        waiting = select.poll()  # select() knows no descriptor above 1023, and a server with many clients has those
+        waiting.register(descriptor, select.POLLIN)
         parts = bytearray()
         while len(parts) < count:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+            if left <= 0 or not waiting.poll(left * 1000):
                 raise _Broken(_("It took too long and was stopped."))
             part = os.read(descriptor, count - len(parts))
             if not part:

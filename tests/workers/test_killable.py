@@ -1,6 +1,7 @@
 """Children that can be killed: limits, replacement, errors, many threads."""
 
 import os
+import resource
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -109,3 +110,16 @@ def test_many_threads_share_few_children(pool: Pool) -> None:
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda number: pool.call({"do": "echo", "value": number}), range(200)))
     assert answers == list(range(200))
+
+
+def test_a_server_with_a_thousand_connections_still_asks(pool: Pool) -> None:
+    """Descriptors above 1023 are nothing special."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert pool.call({"do": "echo", "value": 1}) == 1
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
