@@ -6,11 +6,12 @@ from tests.prompts.factories import make_version
 
 def test_shows_the_version_its_hash_and_a_form_to_publish(house: House) -> None:
     version = make_version(house)
-    page = (
-        house.client("viewer").get(reverse("prompts:version_detail", args=["harbour", "greeter", 1])).content.decode()
-    )
+    url = reverse("prompts:version_detail", args=["harbour", "greeter", 1])
+    page = house.client("expert").get(url).content.decode()
     for piece in ("Answer in a {{ tone }} voice.", version.artefact.sha256, "Publish this version"):
         assert piece in page
+    read = house.client("viewer").get(url).content.decode()
+    assert version.artefact.sha256 in read and "Publish this version" not in read
 
 
 def test_without_a_deployment_there_is_no_form(house: House) -> None:
