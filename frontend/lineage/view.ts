@@ -5,6 +5,7 @@ const CLOSEST = 2;
 const FARTHEST = 0.08;
 const STEP = 1.25;
 const PAN_PX = 60;
+const MARGIN_PX = 16;
 
 export class View {
   private x = 0;
@@ -32,16 +33,26 @@ export class View {
   /** The whole drawing, but never larger than life. */
   fit(): void {
     const { clientWidth, clientHeight } = this.frame;
-    this.scale = this.bounded(Math.min(1, (clientWidth - 32) / this.size.width, (clientHeight - 32) / this.size.height));
+    this.scale = this.bounded(Math.min(1, (clientWidth - 2 * MARGIN_PX) / this.size.width, (clientHeight - 2 * MARGIN_PX) / this.size.height));
     this.centre({ x: this.size.width / 2, y: this.size.height / 2 });
   }
 
-  /** The whole when it can be read, else the neighbourhood of a point. */
+  /** The whole when it can be read, else the neighbourhood of a point, with no room lost beyond the drawing's edges. */
   open(at: Place): void {
     this.fit();
     if (this.scale >= 0.6) return;
     this.scale = 0.85;
-    this.centre(at);
+    const { clientWidth, clientHeight } = this.frame;
+    this.centre({
+      x: this.within(at.x, clientWidth, this.size.width),
+      y: this.within(at.y, clientHeight, this.size.height),
+    });
+  }
+
+  /** The place nearest to `at` whose window holds nothing but drawing; the middle of one that is smaller. */
+  private within(at: number, window: number, drawing: number): number {
+    const half = (window / 2 - MARGIN_PX) / this.scale;
+    return drawing <= 2 * half ? drawing / 2 : Math.min(drawing - half, Math.max(half, at));
   }
 
   centre(at: Place): void {
