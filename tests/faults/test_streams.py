@@ -91,7 +91,7 @@ def test_the_engine_stops_within_200_ms_of_the_clients_leaving(gateway: Gateway,
         took.append(time.monotonic() - left)
         got[id] = tokens
     print(f"cancelled after {', '.join(f'{seconds * 1000:.0f}' for seconds in took)} ms")
-    assert statistics.quantiles(took, n=4)[0] < CANCELLED_S, took  # a busy machine delays some of them
+    assert statistics.median(took) < CANCELLED_S, took
     until(lambda: Usage.objects.count() == len(got))
     time.sleep(1.2)  # the spool is emptied once a second: a second bill would come now
     bills = {row.pk: row for row in Usage.objects.all()}

@@ -23,7 +23,8 @@ from typing import Any
 from workers.errors import AifsError
 from workers.lms.engines.base import Chunk, Engine, Sampling, Settings, runtimes
 
-LOAD_EVERY_S = 0.5
+LOAD_EVERY_S = 0.1
+"""So old may be what the metrics say of requests that run; nothing is sent while nothing changes."""
 
 
 class Wire:
