@@ -41,7 +41,7 @@ def up(home: Home) -> None:
     print(f"AIFS is up after {time.monotonic() - began:.1f} s: {', '.join(state['parts'])}.")
     access = read_json(home.access)
     wait_for_deployments(home, access)
-    print(f"Open {access['url']}; user name, password and API key are in {home.access}.")
+    print(f"Open {access['url']}; e-mail address, password and API key are in {home.access}.")
 
 
 def down(home: Home) -> None:
