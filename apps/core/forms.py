@@ -12,6 +12,9 @@ from apps.core import notices
 from apps.core.access import RIGHTS
 from apps.core.models import Role
 
+NAME_ERRORS = {"invalid": _("Use letters a-z, digits, - and _; the name stands in addresses.")}
+"""Of fields that hold a name by which programs ask."""
+
 RIGHT_LABELS = {
     "view": _("See everything in the project"),
     "label": _("Label data"),

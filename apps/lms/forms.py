@@ -7,13 +7,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.access import Actor
+from apps.core.forms import NAME_ERRORS
 from apps.core.models import Project
 from apps.lms import selectors
 from apps.lms.models import Deployment, Model, ModelVersion
 from apps.lms.services.deployments import NAME_CHARACTERS, REPLICAS_MAX
 from workers.lms.engines.base import runtimes
-
-NAME_ERRORS = {"invalid": _("Use letters a-z, digits, - and _; the name stands in addresses.")}
 
 
 def offer(field: Any, project: Project) -> None:

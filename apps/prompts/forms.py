@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.errors import AifsError, translate
+from apps.core.forms import NAME_ERRORS
 from apps.core.models import Project
-from apps.lms.forms import NAME_ERRORS
 from apps.lms.models import Deployment
 from apps.prompts import selectors, templating
 from apps.prompts.models import PromptVersion
