@@ -1,12 +1,13 @@
 """Making a backup: the database at one moment, then every stored file it may name."""
 
+import contextlib
 import hashlib
 import io
 import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -22,6 +23,7 @@ from aifs.database import Unusable, check_server
 from aifs.embedded.home import Home, read_json
 from apps.core.errors import NotFound
 from apps.core.storage import storage
+from apps.gpucloud.services.checkpoints import BACKUP_LOCK
 
 Tell = Callable[[str, int, int], None]
 """What is done, how much of it, of how much; bytes."""
@@ -69,7 +71,10 @@ def back_up(path: Path, tell: Tell, *, with_secrets: bool = False, keep: int = 0
     began, snapshot = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
     out = writer(path, snapshot)
     try:
-        with tempfile.TemporaryDirectory(prefix=".aifs-backup-", dir=path.parent if is_tar(path) else path) as work:
+        with (
+            tempfile.TemporaryDirectory(prefix=".aifs-backup-", dir=path.parent if is_tar(path) else path) as work,
+            _checkpoints_stay(),
+        ):
             dump = Path(work) / "database.dump"
             wanted = _dump(dump, tell)
             files = _files(wanted)
@@ -92,6 +97,14 @@ def back_up(path: Path, tell: Tell, *, with_secrets: bool = False, keep: int = 0
     if keep:
         result["files_pruned"] = prune(path, keep)
     return result
+
+
+@contextlib.contextmanager
+def _checkpoints_stay() -> Iterator[None]:
+    """Runs go on and put newer checkpoints in the place of older ones: these stay until they are copied."""
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as session:
+        session.execute("SELECT pg_advisory_lock_shared(%s, %s)", BACKUP_LOCK)
+        yield
 
 
 def _dump(target: Path, tell: Tell) -> Wanted:
@@ -182,8 +195,8 @@ def _put(out: Writer, name: str, content: bytes) -> dict[str, Any]:
 
 
 def _copy(out: Writer, files: Files, copied: dict[str, int], tell: Tell) -> tuple[list[str], list[str]]:
-    """Copy and verify. Returns what was deleted meanwhile (a checkpoint that a newer one replaced), and what has
-    changed on disk: one rotten file is no reason to save none."""
+    """Copy and verify. Returns what was deleted meanwhile (a checkpoint whose job was set back to an earlier one), and
+    what has changed on disk: one rotten file is no reason to save none."""
     done, total = 0, sum(copied.values())
     vanished: list[str] = []
     damaged: list[str] = []

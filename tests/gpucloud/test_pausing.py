@@ -6,8 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from aifs.backup.making import _checkpoints_stay
 from apps.core.storage import Storage, storage
 from apps.gpucloud.models import Job, Node
 from apps.gpucloud.services import cancel_job
@@ -112,6 +114,21 @@ def test_strays_go_and_what_counts_stays(check, node, tmp_path, settings):
     Job.objects.filter(pk=job.pk).update(state="failed")
     assert remove_strays() == 1
     assert storage().list_checkpoints() == [(str(job.pk), 2)], "a failed job can be resumed from it"
+
+
+def test_older_checkpoints_stay_while_a_backup_is_made(check, node, settings):
+    settings.DATABASE_URL = f"{settings.DATABASE_URL.rpartition('/')[0]}/{connection.settings_dict['NAME']}"
+    job = check()
+    schedule()
+    claim = started(job)
+
+    def register(step):
+        return register_checkpoint(claim.attempt_id, claim.fence, step, {"a": {"sha256": "0" * 64, "size": 1}}, {})
+
+    assert [register(step) for step in (1, 2)] == [[], []]
+    with _checkpoints_stay(), _checkpoints_stay():
+        assert [register(step) for step in (3, 4)] == [[], []]
+    assert register(5) == [3, 2, 1]
 
 
 def test_what_a_dead_process_was_writing_goes(tmp_path, settings):

@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
@@ -20,13 +20,16 @@ from apps.gpucloud.services.transitions import add_event, lock_attempt
 KEPT_NEWEST = 2
 BEST_BY = ("eval_loss", "loss")
 """The checkpoint with the lowest of the first of these that it names is kept too."""
+BACKUP_LOCK = (0x41494653, 1)
+"""Name of the advisory lock that a backup holds (shared) until it has copied what it means to copy."""
 
 
 @transaction.atomic
 def register_checkpoint(
     attempt_id: UUID, fence: int, step: int, manifest: dict[str, Any], values: dict[str, float]
 ) -> list[int]:
-    """Record a checkpoint that is in storage. Returns the steps that need not be kept any longer, newest first."""
+    """Record a checkpoint that is in storage. Returns the steps that need not be kept any longer, newest first: none
+    while a backup is being made, which may be on its way to copy them."""
     job, attempt = lock_attempt(attempt_id, fence)
     size = manifest_size(manifest)
     Checkpoint.objects.update_or_create(
@@ -39,7 +42,19 @@ def register_checkpoint(
     )  # fmt: skip
     add_event(job, "checkpoint", {"step": step, "size_bytes": size, "values": values})
     job.save(update_fields=["last_seq"])
+    if being_backed_up():
+        return []
     return superfluous(list(Checkpoint.objects.filter(job=job, broken_at__isnull=True, deleted_at__isnull=True)))
+
+
+def being_backed_up() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+            BACKUP_LOCK,
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def superfluous(checkpoints: list[Checkpoint]) -> list[int]:
