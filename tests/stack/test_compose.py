@@ -17,8 +17,13 @@ from tests.servers import ROOT
 
 COMPOSE = ROOT / "docker-compose.yml"
 DEMANDED = ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "AIFS_URL", "AIFS_GATEWAY_URL", "ALLOWED_HOSTS")
-NOT_SETTINGS = {"AIFS_READY_FILE": "apps/core/readiness.py", "FORWARDED_ALLOW_IPS": "uvicorn"}
+AWS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+NOT_SETTINGS = {
+    "AIFS_READY_FILE": "apps/core/readiness.py", "FORWARDED_ALLOW_IPS": "uvicorn", **dict.fromkeys(AWS, "s3fs")
+}  # fmt: skip
 """Variables of our containers that settings.py does not read, and who does."""
+NOT_HERE = {"AIFS_DEBUG", "AIFS_GRPC_PORT"}
+"""Settings that no container takes: never in production, and read by nothing that runs yet."""
 OTHERS = {"postgres", "redis", "vllm"}
 
 
@@ -52,6 +57,13 @@ def test_every_environment_name_is_a_setting(services: dict[str, dict[str, Any]]
     for name, service in ours(services).items():
         assert not service["environment"].keys() - known, name
     assert "AIFS_READY_FILE" in (ROOT / NOT_SETTINGS["AIFS_READY_FILE"]).read_text()
+
+
+def test_every_setting_reaches_the_containers(services: dict[str, dict[str, Any]]) -> None:
+    """Also the ports: they are what is published, the containers themselves keep to the usual ones."""
+    taken = {name for service in ours(services).values() for name in service["environment"]}
+    published = set(re.findall(r"127\.0\.0\.1:\$\{(\w+):-", COMPOSE.read_text()))
+    assert rules.settings_read() | rules.OUTSIDE_SETTINGS == (taken - NOT_SETTINGS.keys()) | published | NOT_HERE
 
 
 def test_every_process_has_what_it_needs(services: dict[str, dict[str, Any]]) -> None:
@@ -118,6 +130,17 @@ def test_docker_compose_accepts_it(tmp_path: Path) -> None:
     shown = yaml.safe_load(done.stdout)["services"]
     assert shown["web"]["environment"]["SECRET_KEY"] == "value-of-SECRET_KEY"
     assert shown["worker"]["environment"]["AIFS_NODE_HOST"] == "worker"
+    assert not shown["web"]["environment"].get("EMAIL_URL") and not shown["web"]["environment"].get("AWS_ENDPOINT_URL")
+
+
+def test_docker_compose_hands_on_what_the_environment_file_sets(tmp_path: Path) -> None:
+    chosen = {"EMAIL_URL": "smtp://mail.example:587", "AIFS_LEASE_S": "30", "STORAGE_URL": "s3://files/aifs"}
+    lines = [f"{name}=value" for name in DEMANDED] + [f"{name}={value}" for name, value in chosen.items()]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    done = compose(tmp_path, "config")
+    assert done.returncode == 0, done.stderr
+    for name, service in ours(yaml.safe_load(done.stdout)["services"]).items():
+        assert chosen.items() <= service["environment"].items(), name
 
 
 @pytest.mark.parametrize("missing", DEMANDED)
