@@ -112,6 +112,21 @@ class TeamAdmin(ModelAdmin):
     list_display = ("name", "created_at")
     search_fields = ("name",)
 
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record_audit(actor_of(request), "team.update" if change else "team.create", obj, name=obj.name)
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Team) -> None:
+        record_audit(actor_of(request), "team.delete", obj, name=obj.name)
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Team]) -> None:
+        for team in queryset:
+            self.delete_model(request, team)
+
 
 @admin.register(Project)
 class ProjectAdmin(ModelAdmin):

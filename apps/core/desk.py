@@ -9,6 +9,9 @@ from unfold.admin import ModelAdmin
 class ReadOnly(ModelAdmin):
     """Rows that operators look at and search; services alone write them."""
 
+    show_full_result_count = False
+    """Beside what a filter found: another count of the whole table, and some of these grow for ever."""
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

@@ -3,19 +3,17 @@
 from typing import ClassVar
 
 from django.contrib import admin
-from unfold.admin import ModelAdmin
 
 from apps.core.desk import ReadOnly
 from apps.datasets.models import Dataset, DatasetVersion
 
 
 @admin.register(Dataset)
-class DatasetAdmin(ModelAdmin):
+class DatasetAdmin(ReadOnly):
     list_display: ClassVar = ("name", "project", "kind", "created_by", "created_at")
     list_filter: ClassVar = ("kind", "project")
     search_fields: ClassVar = ("name", "description", "project__name")
     list_select_related: ClassVar = ("project", "created_by")
-    readonly_fields: ClassVar = ("id", "project", "created_by", "created_at")
 
 
 @admin.register(DatasetVersion)

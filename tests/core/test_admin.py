@@ -5,7 +5,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth import get_user
 from django.urls import reverse
 
-from apps.core.models import ApiKey, AuditEvent, Membership, Project, User
+from apps.core.models import ApiKey, AuditEvent, Membership, Project, Team, User
 from apps.core.services import record_audit
 from tests.factories import PASSWORD, bearer, make_house
 
@@ -119,3 +119,28 @@ def test_who_is_no_operator_stays_out(house, model):
     url = reverse(f"admin:core_{model}_changelist")
     assert house.client("owner").get(url, follow=True).status_code == 403
     assert house.client(None).get(url).status_code == 302
+
+
+def test_what_happens_to_a_team_is_written_down(admin_client, house):
+    admin_client.post(reverse("admin:core_team_add"), {"name": "Harbour pilots"})
+    team = Team.objects.get(name="Harbour pilots")
+    admin_client.post(reverse("admin:core_team_change", args=[team.pk]), {"name": "Pilots"})
+    act(admin_client, "team", "delete_selected", team)
+    assert Team.objects.filter(pk=team.pk).exists(), "asked first"
+    url = reverse("admin:core_team_changelist")
+    admin_client.post(url, {"action": "delete_selected", "_selected_action": [team.pk], "post": "yes"})
+    assert not Team.objects.filter(pk=team.pk).exists()
+    told = AuditEvent.objects.filter(object_id=str(team.pk)).order_by("at").values_list("action", "data__name")
+    assert list(told) == [("team.create", "Harbour pilots"), ("team.update", "Pilots"), ("team.delete", "Pilots")]
+
+
+def test_a_team_with_projects_stays(admin_client, house):
+    admin_client.post(reverse("admin:core_team_delete", args=[house.project.team_id]), {"post": "yes"})
+    assert Team.objects.filter(pk=house.project.team_id).exists()
+    assert not AuditEvent.objects.filter(action="team.delete").exists()
+
+
+@pytest.mark.parametrize("model", ["datasets_dataset", "datasets_datasetversion", "lms_model", "core_auditevent"])
+def test_what_services_write_is_not_added_by_hand(admin_client, model):
+    assert admin_client.get(reverse(f"admin:{model}_add")).status_code == 403
+    assert admin_client.post(reverse(f"admin:{model}_add"), {"name": "forged"}).status_code == 403
