@@ -10,10 +10,13 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+from django.views.decorators.http import require_http_methods
 
 from apps.core import selectors
 
 View = Callable[..., Any]
+page_methods = require_http_methods(["GET", "HEAD", "POST"])
+"""Whatever a page answers to: other methods are for the API."""
 
 
 def project_page(right: str = "view") -> Callable[[View], View]:
@@ -35,7 +38,7 @@ def project_page(right: str = "view") -> Callable[[View], View]:
                 return refused or view(request, request.project, *args, **kwargs)  # type: ignore[attr-defined]
 
         enter.right = right  # type: ignore[attr-defined]
-        return enter
+        return page_methods(enter)
 
     return decorate
 
@@ -48,13 +51,13 @@ def signed_in_page(view: View) -> View:
         return sign_in_first(request) or view(request, *args, **kwargs)
 
     enter.right = "signed_in"  # type: ignore[attr-defined]
-    return enter
+    return page_methods(enter)
 
 
 def open_page(view: View) -> View:
     """Mark a view that everybody may open, signed in or not."""
     view.right = "open"  # type: ignore[attr-defined]
-    return view
+    return page_methods(view)
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse | None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.urls import reverse
 
 from apps.core.models import Artefact, AuditEvent, Membership
@@ -96,6 +97,7 @@ def furnish(slug: str = "harbour") -> Furnished:
     told = house.owner.notifications.create(project=project, event="job.failed", data={"job": NAME})
     hook = project.webhooks.create(url="https://1.1.1.1/", secret="sealed", events=["job.failed"])
     said = create_comment(owner, project, "dataset_version", rows.pk, NAME)
+    session = UserSession.objects.create(user=house.owner, session_key=f"of-{slug}", ip="192.0.2.1", user_agent="x")
     share = share_artefact(owner, rows.artefact, team=project.team_id)
     rows_of = {
         "dataset": rows.dataset, "dataset-version": rows, "model": weights.model, "model-version": weights,
@@ -105,6 +107,7 @@ def furnish(slug: str = "harbour") -> Furnished:
         "api-key": house.owner.api_keys.first(), "audit-event": AuditEvent.objects.filter(project=project).first(),
         "artefact": Artefact.objects.get(pk=rows.pk), "upload": upload, "invitation": invitation, "view": view,
         "notification": told, "webhook": hook, "comment": said, "share": share,
+        "session": session,
         "team": project.team,
     }  # fmt: skip
     ids = {name: str(row.pk) for name, row in rows_of.items()}
