@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Error, Page
+from playwright.sync_api import ConsoleMessage, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
@@ -41,8 +41,6 @@ def overflow(page: Page) -> list[str]:
 
 ABORTED = ("htmx:sendAbort", "htmx:afterRequest")
 """htmx notes down a question that a newer one has replaced (hx-sync); nothing is wrong then."""
-CUT_SHORT = "Transition was skipped"
-"""The browser's word for the fade between two pages when a third one is opened before it ended."""
 
 
 class Console:
@@ -51,14 +49,10 @@ class Console:
     def __init__(self, page: Page) -> None:
         self.lines: list[str] = []
         page.on("console", self._hear)
-        page.on("pageerror", self._catch)
-
-    def _catch(self, error: Error) -> None:
-        if CUT_SHORT not in error.message:
-            self.lines.append(f"error: {error}")
+        page.on("pageerror", lambda error: self.lines.append(f"error: {error}"))
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.text.startswith(ABORTED) or CUT_SHORT in message.text:
+        if message.text.startswith(ABORTED):
             return
         if message.type == "error" or "Content Security Policy" in message.text:
             self.lines.append(f"console: {message.text}")

@@ -12,11 +12,11 @@ from tests.stack.stacks import Stack
 
 def test_a_job_that_ends_rings_the_bell(desk: BrowserContext, stack: Stack) -> None:
     access, page = stack.access, desk.new_page()
-    page.goto(access["url"])
-    page.wait_for_url(START_PAGE)
-    console, bell = Console(page), page.locator("notification-bell a")
     with Client(access["url"], access["api_key"], access["project"], access["gateway_url"]) as client:
         client.http.post("/api/v1/notifications/read-all/", json={}).raise_for_status()
+        page.goto(access["url"])
+        page.wait_for_url(START_PAGE)
+        console, bell = Console(page), page.locator("notification-bell a")
         expect(bell).to_have_attribute("aria-label", "Notifications", timeout=30_000)
         client.jobs.start("gpucloud.check", {}, name="look at the node").wait(timeout_s=120)
     expect(bell).to_have_attribute("aria-label", "Notifications: 1 not read", timeout=30_000)
