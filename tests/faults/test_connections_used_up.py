@@ -6,10 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from aifs.embedded.ports import free_port
@@ -44,16 +42,6 @@ async def rush(plant: Plant, path: str, times: int) -> list[httpx.Response]:
         return await asyncio.gather(*[client.get(path) for _ in range(CLIENTS * times)])
 
 
-def hold_all(url: str) -> list[Any]:
-    """Take every connection that is left, as a careless report would."""
-    held = []
-    try:
-        while True:
-            held.append(psycopg.connect(url, connect_timeout=3))
-    except psycopg.OperationalError:
-        return held
-
-
 def test_two_hundred_clients_for_twenty_connections(plant: Plant) -> None:
     began = time.monotonic()
     answers = asyncio.run(rush(plant, "/api/v1/jobs/", 1))
@@ -66,7 +54,7 @@ def test_two_hundred_clients_for_twenty_connections(plant: Plant) -> None:
 def test_no_connection_is_left_at_all(plant: Plant) -> None:
     run = plant.start("gpucloud.check", {"steps": 150, "seconds_per_step": 0.1})
     plant.until(lambda: run.refresh().state == "running", what="the run")
-    held = hold_all(plant.database_url)
+    held = plant.hold_connections()
     assert held
     try:
         check(asyncio.run(rush(plant, "/api/v1/jobs/", 1)))

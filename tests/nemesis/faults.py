@@ -18,7 +18,10 @@ from tests.faults.plant import Plant
 
 Fault = Callable[[Plant, float], dict[str, Any]]
 FAULTS: dict[str, Fault] = {}
-FROZEN_S, LONG_FROZEN_S, FULL_S, STORM_S = 5.0, 20.0, 6.0, 4.0
+FROZEN_S, LONG_FROZEN_S, FULL_S, STORM_S, HELD_S = 5.0, 20.0, 6.0, 4.0, 5.0
+NOTICED_S = 15.0
+NOTHING_DONE = frozenset({"failed", "skipped", "nobody", "alone"})
+"""Keys of what a fault returns when it found nobody to harm."""
 
 
 def fault(function: Fault) -> Fault:
@@ -141,6 +144,38 @@ def freeze_agent_for_long(plant: Plant, choice: float) -> dict[str, Any]:
     return _frozen_agent(plant, LONG_FROZEN_S)
 
 
+@fault
+def spoil_checkpoint(plant: Plant, choice: float) -> dict[str, Any]:
+    """The newest checkpoint of a run is cut off in storage, and the run is killed, so that it needs it. Whole again in
+    the end if nobody came to read it: what is merely rotten on a disk, the checker cannot tell from a fault of ours."""
+    found = plant.rows(
+        "SELECT c.job_id::text AS job, c.step, c.manifest, a.id::text AS attempt FROM gpucloud_checkpoint c"
+        " JOIN gpucloud_attempt a ON a.job_id = c.job_id AND a.state = 'running' WHERE c.broken_at IS NULL"
+        " AND c.deleted_at IS NULL ORDER BY c.created_at DESC LIMIT 1"
+    )
+    if not found:
+        return {"nobody": "no run has a checkpoint"}
+    job, step = found[0]["job"], str(found[0]["step"])
+    path = plant.stack.home.path / "storage/checkpoints" / job / step / min(found[0]["manifest"])
+    content = path.read_bytes()
+    _replace(path, content[:10])
+    _send([pid for run, pids in _runs(plant).items() if found[0]["attempt"] in run for pid in pids[1:]], signal.SIGKILL)
+    until = time.monotonic() + NOTICED_S
+    while time.monotonic() < until and path.exists() and path.read_bytes() == content[:10]:
+        time.sleep(0.1)
+    noticed = not path.exists() or path.read_bytes() != content[:10]
+    if not noticed:
+        _replace(path, content)
+    return {"job": job, "step": step, "noticed": noticed}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Without touching the run's own copy, which may be the same file."""
+    fresh = path.with_name(".spoiled")
+    fresh.write_bytes(content)
+    fresh.replace(path)
+
+
 # --- Redis
 
 
@@ -194,6 +229,15 @@ def cut_database_sessions(plant: Plant, choice: float) -> dict[str, Any]:
     cut = plant.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
                      " AND backend_type = 'client backend'")  # fmt: skip
     return {"cut": len(cut)}
+
+
+@fault
+def use_up_connections(plant: Plant, choice: float) -> dict[str, Any]:
+    held = plant.hold_connections()
+    time.sleep(HELD_S)
+    for connection in held:
+        connection.close()
+    return {"held": len(held), "seconds": HELD_S}
 
 
 @fault

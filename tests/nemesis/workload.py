@@ -13,6 +13,8 @@ from tests.faults.clients import chat, chat_stream, read, steadily
 from tests.faults.plant import DEPLOYMENT, Plant
 
 PAGES = ("/api/v1/jobs/", "/api/v1/models/", "/api/v1/datasets/", "/api/v1/deployments/", "/health/ready")
+MEMORY_MIB = 300
+"""Of a check. One that takes twice of it is out of memory."""
 TRAINING = {"max_steps": 24, "save_steps": 4, "batch_size": 2, "method": "full", "eval_fraction": 0}
 
 
@@ -40,9 +42,10 @@ class Workload:
         with self.lock:
             steps, every = self.dice.randint(10, 150), self.dice.choice([5, 10, 25])
             fault = self.dice.choice(["none"] * 7 + ["crash", "crash_in_checkpoint"])
+            greedy = self.dice.random() < 0.05
         params = {"steps": steps, "seconds_per_step": 0.05, "checkpoint_every": every, "fault": fault,
-                  "fault_at_step": steps // 2}  # fmt: skip
-        self._start(lambda: self.plant.start("gpucloud.check", params, resources={"memory_mib": 300}))
+                  "fault_at_step": steps // 2, "memory_mib": 2 * MEMORY_MIB if greedy else 0}  # fmt: skip
+        self._start(lambda: self.plant.start("gpucloud.check", params, resources={"memory_mib": MEMORY_MIB}))
 
     def train(self) -> None:
         """A real one, with checkpoints."""
