@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(os.environ.get("AIFS_HOME") or ROOT / "var") / "test"
 NOTHING_COLLECTED = 5
 PHASES = {
-    "unit and integration": ["tests", "--ignore=tests/browser", "-m", "not fault and not browser", "-n", "3"],
+    "unit and integration": ["tests", "--ignore=tests/browser", "-m", "not fault and not browser", "-n", "2"],
     "browser": ["tests/browser"],
     "faults": ["tests", "--ignore=tests/browser", "-m", "fault", "-n", "2", "--dist", "loadfile"],
 }

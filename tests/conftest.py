@@ -79,9 +79,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _adjust_settings() -> None:
-    """What differs under test: cheap password hashes, and pages that render before the front end is built."""
+    """What differs under test: cheap password hashes, no static files, and pages that render before the front end is
+    built."""
     from django.conf import settings
 
+    settings.WHITENOISE_USE_FINDERS = False  # every test client would look through all static files first
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

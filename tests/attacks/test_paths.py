@@ -15,6 +15,7 @@ from apps.core.errors import InvalidInput, NotFound
 from apps.core.selectors import find_artefact
 from apps.core.storage import Storage, safe_join, storage
 from apps.gpucloud.services.inputs import file_name
+from tests import servers
 from tests.attacks.furnished import Furnished, furnish
 from tests.workers import tiny
 from workers import archives
@@ -42,16 +43,18 @@ def place(db: Any) -> Furnished:
 
 @pytest.fixture
 def canary() -> Any:
-    """A file beside and above everything that is stored; whoever reads it has gone too far."""
+    """A file beside and above everything that is stored; whoever reads it has gone too far. One test at a time: all
+    processes of a test run share the storage."""
     root = Path(storage().root)
     paths = {root / "canary", root.parent / "canary", settings.AIFS_HOME / "canary", root / "objects" / "canary"}
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(CANARY)
-    yield paths
-    for path in paths:
-        assert path.read_text() == CANARY
-        path.unlink()
+    with servers.locked(settings.AIFS_HOME / "canary.lock"):
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(CANARY)
+        yield paths
+        for path in paths:
+            assert path.read_text() == CANARY
+            path.unlink()
 
 
 def body_of(answer: Any) -> bytes:
@@ -59,7 +62,8 @@ def body_of(answer: Any) -> bytes:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_downloads(place: Furnished, canary: Any, name: str) -> None:
+def test_downloads(place: Furnished, canary: Any, settings: Any, name: str) -> None:
+    settings.WHITENOISE_USE_FINDERS = True
     api = place.house.api("owner")
     version = reverse("model-version-files", args=[place.ids["model-version"]])
     for path in (name, quote(name, safe=""), quote(name)):
