@@ -39,13 +39,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def fresh_copy(directory: Path) -> Path:
-    """A new run directory beside the recorded one, with the same spec and inputs."""
+    """A new run directory beside the recorded one, with the same spec, inputs, and checkpoint to go on from."""
     number = 1
     while (directory / f"rerun-{number}").exists():
         number += 1
     copy = directory / f"rerun-{number}"
     copy.mkdir()
-    for name in ("spec.json", "inputs"):
+    for name in ("spec.json", "inputs", "resume"):
         if (directory / name).exists():
             (copy / name).symlink_to(directory / name)
     return copy

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,22 @@ def test_by_hand_and_again_beside_it(run_directory):
         json.loads((run_directory / part / "events.jsonl").read_text().splitlines()[-1]) for part in (".", "rerun-1")
     ]
     assert results[0]["values"]["digest"] == results[1]["values"]["digest"]
+
+
+def test_a_resumed_run_is_run_again_from_the_same_step(run_directory):
+    check(run_directory, steps=4, checkpoint_every=2)
+    shutil.copytree(run_directory / "checkpoints/2", run_directory / "resume/2")
+    (run_directory / "events.jsonl").unlink()
+    spec = {"job": "j", "kind": "gpucloud.check", "params": {"steps": 4}, "resume_from": "resume/2"}
+    (run_directory / "spec.json").write_text(json.dumps(spec))
+    for _ in range(2):
+        subprocess.run([sys.executable, "-m", "workers", str(run_directory / "spec.json")], cwd=ROOT, check=True)
+    found = []
+    for part in (".", "rerun-1"):
+        events = [json.loads(line) for line in (run_directory / part / "events.jsonl").read_text().splitlines()]
+        assert [event["step"] for event in events if event["type"] == "metric"] == [3, 4]
+        found.append(events[-1]["values"]["digest"])
+    assert found[0] == found[1]
 
 
 def test_an_unknown_kind_is_an_error_event(run_directory):
