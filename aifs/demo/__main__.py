@@ -28,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.data and not arguments.data.is_file():
         parser.error(f"there is no file {arguments.data}")
     screen = Screen()
+    (stack.home() / "demo" / "report.json").unlink(missing_ok=True)  # of a run before: this one may not get that far
     try:
         with screen.step("Start the stack"):
             access = stack.ready()

@@ -11,6 +11,8 @@ FIELDS = (
 )  # fmt: skip
 """Outsiders read these; there may be more, never fewer."""
 LOSS_MUST_FALL = 0.4
+LEARNED = "PostgreSQL"
+"""What the shipped data taught, and the model did not know: the answer to the demo's question names it."""
 
 
 def write(found: dict[str, Any], path: Path) -> Path:
@@ -32,6 +34,9 @@ def problems(found: dict[str, Any], *, shipped: bool) -> list[str]:
     fell = 1 - found["loss_after"] / found["loss_before"]
     if shipped and fell < LOSS_MUST_FALL:
         said.append(f"held-out loss fell by {fell:.0%} only; {LOSS_MUST_FALL:.0%} was expected")
+    for name in ("answer_after", "openai_answer", "prompt_service_answer"):
+        if shipped and LEARNED not in found[name]:
+            said.append(f"{name} does not name {LEARNED}: {found[name]}")
     if found["served_tokens_per_s"] <= 0:
         said.append("no speed was measured")
     return said

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aifs.sdk import AifsError, Client, Conflict, InvalidInput, NotAllowed, NotFound
+from aifs.sdk.cli.serving import score_line
 from apps.gpucloud.models import Job
 from tests.factories import House
 from tests.prompts.factories import make_deployment
@@ -60,11 +61,17 @@ def test_an_evaluation_is_a_job_with_the_benchmark_sent_along(
     assert Job.objects.get(pk=asked.id).params["prompts"] == ["Where?"]
 
 
+def test_one_question_has_no_standard_error() -> None:
+    assert score_line("law", {"acc": 1.0, "acc_stderr": None, "n": 1}) == "law: 1.0000 (n=1)"
+    assert score_line("law", {"acc": 0.5, "acc_stderr": 0.25, "n": 5}) == "law: 0.5000 ± 0.2500 (n=5)"
+
+
 def test_the_command(run_cli: Run, house: House) -> None:
     make_deployment(house)
     arguments = ("deploy", "tiny", "--name", "quay", "--replicas", "2..4", "--cards", "0", "--json")
-    status, out, _err = run_cli(*arguments)
+    status, out, err = run_cli(*arguments)
     assert status == 0
+    assert "2 are started, not up to 4" in " ".join(err.split())
     made = json.loads(out)
     assert set(made) == {"deployment", "name", "state", "replicas", "runtime", "base_url"}
     assert made["replicas"] == 2

@@ -45,13 +45,16 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def deploy(client: Client, arguments: argparse.Namespace, out: Output) -> None:
     params = pairs(arguments.param)
+    low, high = arguments.replicas
+    if high > low:
+        out.note(f"The number of instances does not follow the load yet: {low} are started, not up to {high}.")
     if arguments.cards is not None:
         params["resources"] = {"accelerators": arguments.cards}
     deployment = client.deployments.create(
         arguments.model,
         name=arguments.name,
         runtime=arguments.runtime,
-        replicas=arguments.replicas[0],
+        replicas=low,
         params=params,
     )
     if arguments.wait:
@@ -94,10 +97,14 @@ def evaluate(client: Client, arguments: argparse.Namespace, out: Output) -> None
     if not arguments.wait:
         return started(job, out)
     result = evaluation_summary(client.evaluations.of(follow(job, out)))
-    lines = [f"mean: {result['mean']:.4f}"]
-    for name, score in result["scores"].items():
-        lines.append(f"{name}: {score['acc']:.4f} ± {score['acc_stderr']:.4f} (n={score['n']})")
+    lines = [f"mean: {result['mean']:.4f}", *(score_line(name, score) for name, score in result["scores"].items())]
     return out.result(result, "\n".join(lines))
+
+
+def score_line(name: str, score: dict[str, Any]) -> str:
+    """A single question has no standard error."""
+    error = "" if score["acc_stderr"] is None else f" ± {score['acc_stderr']:.4f}"
+    return f"{name}: {score['acc']:.4f}{error} (n={score['n']})"
 
 
 def _type(piece: str) -> None:
