@@ -36,6 +36,7 @@ MESSAGES = {
     "too_short": _("Must have at least %(min_length)s entries."),
     "too_long": _("Must have at most %(max_length)s entries."),
     "json_invalid": _("Is not valid JSON."),
+    "range": _("Must be between %(ge)s and %(le)s."),
 }
 
 
@@ -44,6 +45,11 @@ def message(type: str, text: str, data: dict[str, Any]) -> str:
     if type in MESSAGES:
         return translate(MESSAGES[type], data)
     return gettext(text.removeprefix("Value error, ").removeprefix("Assertion failed, "))
+
+
+def finding(field: str, type: str, **data: Any) -> dict[str, Any]:
+    """One of ours in the shape of pydantic's. type: one of `MESSAGES`, whose places data fills."""
+    return {"field": field, "message": message(type, "", data), "type": type, "data": data}
 
 
 def field_errors(error: ValidationError) -> list[dict[str, Any]]:

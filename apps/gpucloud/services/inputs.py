@@ -9,10 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from apps.core import artefact_types
 from apps.core.access import Actor
-from apps.core.errors import AifsError, Conflict, InvalidInput
+from apps.core.errors import AifsError, Conflict, InvalidInput, translate
 from apps.core.models import Artefact, Project, Upload
 from apps.core.selectors import find_artefact, get_upload, in_reach
-from apps.core.validation import field_errors
+from apps.core.validation import field_errors, finding
 from apps.gpucloud.models import Job
 from workers.kinds import Kind, Resources
 from workers.params import Params, artefact_fields, upload_fields
@@ -51,22 +51,14 @@ def check_resources(wanted: dict[str, Any]) -> Resources:
     """Raises InvalidInput for names, types and sizes that no node could mean."""
     unknown = sorted(set(wanted) - set(Resources.__dataclass_fields__))
     if unknown:
-        raise wrong_fields(
-            [
-                {"field": f"resources.{name}", "message": "Unknown resource", "type": "extra", "data": {}}
-                for name in unknown
-            ]
-        )
+        raise wrong_fields([finding(f"resources.{name}", "extra_forbidden") for name in unknown])
     try:
         resources = _resources.validate_python(wanted)
     except ValidationError as error:
         raise wrong_fields([{**row, "field": f"resources.{row['field']}"} for row in field_errors(error)]) from None
     for name, (low, high) in RESOURCE_LIMITS.items():
         if not low <= getattr(resources, name) <= high:
-            message = f"Input should be between {low} and {high}"
-            raise wrong_fields(
-                [{"field": f"resources.{name}", "message": message, "type": "range", "data": {"ge": low, "le": high}}]
-            )
+            raise wrong_fields([finding(f"resources.{name}", "range", ge=low, le=high)])
     return resources
 
 
@@ -91,11 +83,12 @@ def _for_field(name: str, look_up: Any) -> Any:
     try:
         return look_up()
     except AifsError as error:
+        said = translate(error.message, error.data)
         raise InvalidInput(
             error.message,
             hint=error.hint,
             code="invalid_params",
-            **error.data | {"errors": [{"field": name, "message": str(error), "type": error.code, "data": {}}]},
+            **error.data | {"errors": [{"field": name, "message": said, "type": error.code, "data": {}}]},
         ) from None
 
 

@@ -14,6 +14,7 @@ from apps.core.errors import Conflict, InvalidInput, NotFound
 from apps.core.models import Project
 from apps.core.selectors import as_uuid
 from apps.core.services import record_audit
+from apps.core.validation import finding
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, Job, JobInput, JobState
 from apps.gpucloud.services.checkpoints import drop_checkpoints_after
@@ -94,8 +95,7 @@ def submit_job(
 def check_priority(priority: int) -> None:
     """Raises InvalidInput."""
     if not -PRIORITY_MAX <= priority <= PRIORITY_MAX:
-        problem = f"Input should be between {-PRIORITY_MAX} and {PRIORITY_MAX}"
-        raise wrong_fields([{"field": "priority", "message": problem, "type": "range", "data": {}}])
+        raise wrong_fields([finding("priority", "range", ge=-PRIORITY_MAX, le=PRIORITY_MAX)])
 
 
 @transaction.atomic

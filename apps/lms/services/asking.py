@@ -16,6 +16,15 @@ from apps.core.models import Project
 
 CONNECT_S = 5.0
 ANSWER_S = 300.0
+REASONS = {
+    "model_not_found": _("this model or prompt is not there any more."),
+    "model_not_ready": _("no instance is ready yet; try again in a moment."),
+    "instance_unavailable": _("its instance cannot answer at the moment."),
+    "instance_died": _("its instance ended in the middle of this answer."),
+    "prompts_unavailable": _("published prompts cannot be filled in at the moment."),
+    "context_length_exceeded": _("the conversation and the answer are longer than the model can read."),
+}
+"""What the gateway says in English, to programs, for people."""
 KINDS = {400: InvalidInput, 404: NotFound, 429: LimitReached}
 
 
@@ -69,9 +78,10 @@ def _check(status: int, content: bytes) -> None:
         message, code = str(error["message"]), str(error.get("code") or "")
     except (ValueError, KeyError, TypeError):
         message, code = f"HTTP {status}", ""
-    raise KINDS.get(status, Unavailable)(
-        _("The model gave no answer: %(error)s"), code=code or "model_failed", error=message
-    )
+    kind = KINDS.get(status, Unavailable)
+    if code in REASONS:
+        raise kind(_("The model gave no answer: %(reason)s"), code=code, reason=REASONS[code])
+    raise kind(_("The model gave no answer: %(error)s"), code=code or "model_failed", error=message)
 
 
 def _away(error: Exception) -> Unavailable:
