@@ -339,3 +339,13 @@ def _test_database() -> str:
     from django.db import connection
 
     return str(connection.settings_dict["NAME"])
+
+
+def test_down_and_up_keep_what_was_deployed(original: Stack) -> None:
+    """The last one here. `up` returns when what was deployed answers again; runs go on where they were."""
+    before, run = answers(original), check_run(original)
+    original.down()
+    original.up()
+    assert answers(original) == before
+    wait_for(lambda: check_run(original)["state"] == "running", 60)
+    assert check_run(original)["progress"]["done"] >= run["progress"]["done"] // 2
