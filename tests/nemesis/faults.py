@@ -149,7 +149,7 @@ def spoil_checkpoint(plant: Plant, choice: float) -> dict[str, Any]:
     """The newest checkpoint of a run is cut off in storage, and the run is killed, so that it needs it. Whole again in
     the end if nobody came to read it: what is merely rotten on a disk, the checker cannot tell from a fault of ours."""
     found = plant.rows(
-        "SELECT c.job_id::text AS job, c.step, c.manifest, a.id::text AS attempt FROM gpucloud_checkpoint c"
+        "SELECT c.job_id::text AS job, c.step, c.manifest FROM gpucloud_checkpoint c"
         " JOIN gpucloud_attempt a ON a.job_id = c.job_id AND a.state = 'running' WHERE c.broken_at IS NULL"
         " AND c.deleted_at IS NULL ORDER BY c.created_at DESC LIMIT 1"
     )
@@ -159,14 +159,14 @@ def spoil_checkpoint(plant: Plant, choice: float) -> dict[str, Any]:
     path = plant.stack.home.path / "storage/checkpoints" / job / step / min(found[0]["manifest"])
     content = path.read_bytes()
     _replace(path, content[:10])
-    _send([pid for run, pids in _runs(plant).items() if found[0]["attempt"] in run for pid in pids[1:]], signal.SIGKILL)
+    _send([pid for run, pids in _runs(plant).items() if f"/{job}/" in run for pid in pids[1:]], signal.SIGKILL)
     until = time.monotonic() + NOTICED_S
     while time.monotonic() < until and path.exists() and path.read_bytes() == content[:10]:
         time.sleep(0.1)
-    noticed = not path.exists() or path.read_bytes() != content[:10]
-    if not noticed:
+    if path.exists() and path.read_bytes() == content[:10]:
         _replace(path, content)
-    return {"job": job, "step": step, "noticed": noticed}
+        return {"job": job, "step": step, "nobody": "came to read it"}
+    return {"job": job, "step": step}
 
 
 def _replace(path: Path, content: bytes) -> None:
