@@ -1,7 +1,6 @@
 """`make test`: every test in three runs of pytest, and one table at the end.
 
-Browser tests need a process of their own (Playwright's loop stays). Fault tests mostly wait for what they killed, so
-two files of them run at a time; the tests of one file share a stack.
+Browser tests need a process of their own (Playwright's loop stays), fault tests run one at a time.
 """
 
 import argparse
@@ -19,7 +18,7 @@ NOTHING_COLLECTED = 5
 PHASES = {
     "unit and integration": ["tests", "--ignore=tests/browser", "-m", "not fault and not browser", "-n", "2"],
     "browser": ["tests/browser"],
-    "faults": ["tests", "--ignore=tests/browser", "-m", "fault", "-n", "2", "--dist", "loadfile"],
+    "faults": ["tests", "--ignore=tests/browser", "-m", "fault"],
 }
 
 
