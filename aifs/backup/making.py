@@ -73,7 +73,7 @@ def back_up(path: Path, tell: Tell, *, with_secrets: bool = False, keep: int = 0
     try:
         with (
             tempfile.TemporaryDirectory(prefix=".aifs-backup-", dir=path.parent if is_tar(path) else path) as work,
-            _checkpoints_stay(),
+            checkpoints_stay(),
         ):
             dump = Path(work) / "database.dump"
             wanted = _dump(dump, tell)
@@ -100,7 +100,7 @@ def back_up(path: Path, tell: Tell, *, with_secrets: bool = False, keep: int = 0
 
 
 @contextlib.contextmanager
-def _checkpoints_stay() -> Iterator[None]:
+def checkpoints_stay() -> Iterator[None]:
     """Runs go on and put newer checkpoints in the place of older ones: these stay until they are copied."""
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as session:
         session.execute("SELECT pg_advisory_lock_shared(%s, %s)", BACKUP_LOCK)

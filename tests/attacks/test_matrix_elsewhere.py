@@ -170,6 +170,12 @@ ARGUMENTS = {
 """Nothing of that name is there: who may come in is told apart from who may not all the same."""
 
 
+TO_OPERATORS = {
+    "/admin/logout/": {405}, "/admin/r/1/1/": {404}, "/admin/core/user/1/password/": {404}, "/admin/nothing": {404},
+}  # fmt: skip
+"""What else than a page they are told: signing out is a POST, and there is no such object."""
+
+
 def addresses_under(place: str) -> list[str]:
     """Every address of somebody else's pages, from the URL map."""
     found = []
@@ -177,7 +183,7 @@ def addresses_under(place: str) -> list[str]:
         if here.startswith(place) and not is_ours(here, view):
             values = {argument: ARGUMENTS[argument] for argument in names}
             found.append(f"/{place}nothing" if name.endswith("None") else reverse(name, kwargs=values))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def admin_addresses() -> list[str]:
@@ -205,7 +211,7 @@ def test_admin_is_for_operators(table: Table) -> None:
                 else:
                     assert answer.status_code == 302, (url, actor, method)
                     assert "/login/" in answer["Location"] or url == "/admin/logout/", (url, actor, method)
-        assert operator.get(url).status_code in {200, 302, 400, 403, 404, 405}, url
+        assert operator.get(url).status_code in TO_OPERATORS.get(url, {200, 302, 403}), url
 
 
 # --- account pages

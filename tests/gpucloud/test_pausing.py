@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from aifs.backup.making import _checkpoints_stay
+from aifs.backup.making import checkpoints_stay
 from apps.core.storage import Storage, storage
 from apps.gpucloud.models import Job, Node
 from apps.gpucloud.services import cancel_job
@@ -116,7 +116,7 @@ def test_strays_go_and_what_counts_stays(check, node, tmp_path, settings):
     assert storage().list_checkpoints() == [(str(job.pk), 2)], "a failed job can be resumed from it"
 
 
-def test_older_checkpoints_stay_while_a_backup_is_made(check, node, settings):
+def test_oldercheckpoints_stay_while_a_backup_is_made(check, node, settings):
     settings.DATABASE_URL = f"{settings.DATABASE_URL.rpartition('/')[0]}/{connection.settings_dict['NAME']}"
     job = check()
     schedule()
@@ -126,7 +126,7 @@ def test_older_checkpoints_stay_while_a_backup_is_made(check, node, settings):
         return register_checkpoint(claim.attempt_id, claim.fence, step, {"a": {"sha256": "0" * 64, "size": 1}}, {})
 
     assert [register(step) for step in (1, 2)] == [[], []]
-    with _checkpoints_stay(), _checkpoints_stay():
+    with checkpoints_stay(), checkpoints_stay():
         assert [register(step) for step in (3, 4)] == [[], []]
     assert register(5) == [3, 2, 1]
 
