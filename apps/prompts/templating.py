@@ -1,11 +1,14 @@
 """Shapes of a prompt (messages, typed variables, settings) and the rendering of it, in killable children."""
 
+import math
 from typing import Any, Literal
 
 from django.utils.translation import gettext_noop as _
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from apps.core.errors import InvalidInput
+from apps.core.errors import InvalidInput, translate
+from apps.core.validation import field_errors, finding
 from workers.killable import Pool
 
 pool = Pool("workers.templates:answer", size=4, cpu_s=0.1)
@@ -13,6 +16,7 @@ pool = Pool("workers.templates:answer", size=4, cpu_s=0.1)
 MESSAGES = 50
 VARIABLES = 50
 CONTENT_CHARACTERS = 100_000
+TRUTH = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 
 class Message(BaseModel):
@@ -41,13 +45,13 @@ class Variable(BaseModel):
     @classmethod
     def _identifier(cls, name: str) -> str:
         if not name.isidentifier() or name.startswith("_"):
-            raise ValueError("a name is made of letters, digits and underscores, and begins with a letter")
+            raise ValueError(_("A name is made of letters, digits and underscores, and begins with a letter."))
         return name
 
     @model_validator(mode="after")
     def _choices(self) -> "Variable":
         if self.type == "choice" and not self.choices:
-            raise ValueError("a choice needs at least one option")
+            raise ValueError(_("A choice needs at least one option."))
         if self.default is not None and self.default != "":
             self.default = typed(self, self.default)
         return self
@@ -144,40 +148,37 @@ def fill(variables: list[dict], inputs: dict[str, Any]) -> dict[str, Any]:
             code="variable_missing",
             name=missing[0],
             missing=missing,
-            errors=[{"field": f"inputs.{name}", "message": "missing"} for name in missing],
+            errors=[finding(f"inputs.{name}", "missing") for name in missing],
         )
     return values
 
 
 def typed(variable: Variable, given: Any) -> str | float | bool:
-    """The value in the variable's type. Raises ValueError in words."""
+    """The value in the variable's type. Raises PydanticCustomError with a type of `validation.MESSAGES`."""
     if variable.type == "boolean":
-        words = {
-            "true": True,
-            "yes": True,
-            "1": True,
-            "on": True,
-            "false": False,
-            "no": False,
-            "0": False,
-            "off": False,
-        }
         if isinstance(given, bool):
             return given
-        if str(given).strip().lower() not in words:
-            raise ValueError("expected true or false")
-        return words[str(given).strip().lower()]
+        if (word := str(given).strip().lower()) not in TRUTH:
+            raise PydanticCustomError("bool_parsing", "expected true or false")
+        return TRUTH[word]
     if variable.type == "number":
-        number = float(given)
-        if isinstance(given, bool) or number != number or number in (float("inf"), float("-inf")):
-            raise ValueError("expected a number")
-        return int(number) if number.is_integer() else number
+        return _number(given)
     text = str(given)
     if variable.type == "choice" and text not in variable.choices:
-        raise ValueError(f"expected one of {', '.join(variable.choices)}")
+        raise PydanticCustomError("enum", "not among the choices", {"expected": ", ".join(variable.choices)})
     if len(text) > CONTENT_CHARACTERS:
-        raise ValueError(f"longer than {CONTENT_CHARACTERS} characters")
+        raise PydanticCustomError("string_too_long", "too long", {"max_length": CONTENT_CHARACTERS})
     return text
+
+
+def _number(given: Any) -> float:
+    try:
+        number = float(given)
+    except (ValueError, TypeError):
+        raise PydanticCustomError("float_parsing", "no number") from None
+    if isinstance(given, bool) or not math.isfinite(number):
+        raise PydanticCustomError("finite_number", "no finite number")
+    return int(number) if number.is_integer() else number
 
 
 def with_conversation(
@@ -213,13 +214,14 @@ def _plain(content: Any) -> str:
 def _value(variable: Variable, given: Any) -> Any:
     try:
         return typed(variable, given)
-    except (ValueError, TypeError) as error:
+    except PydanticCustomError as error:
+        found = finding(f"inputs.{variable.name}", error.type, **(error.context or {}))
         raise InvalidInput(
-            _("The variable %(name)s is not right: %(text)s."),
+            _("The variable %(name)s is not right: %(text)s"),
             code="variable_wrong",
             name=variable.name,
-            text=str(error),
-            errors=[{"field": f"inputs.{variable.name}", "message": str(error)}],
+            text=found["message"],
+            errors=[found],
         ) from None
 
 
@@ -241,13 +243,11 @@ def _parse(field: str, adapter: TypeAdapter, value: Any) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        problems = [
-            {"field": ".".join([field, *map(str, item["loc"])]), "message": item["msg"]} for item in error.errors()
-        ]
+        problems = [{**row, "field": f"{field}.{row['field']}".rstrip(".")} for row in field_errors(error)]
         raise InvalidInput(
             _("%(field)s: %(text)s"), field=problems[0]["field"], text=problems[0]["message"], errors=problems
         ) from None
 
 
 def _invalid(field: str, message: str, **data: Any) -> InvalidInput:
-    return InvalidInput(message, errors=[{"field": field, "message": message % data if data else message}], **data)
+    return InvalidInput(message, errors=[{"field": field, "message": translate(message, data)}], **data)

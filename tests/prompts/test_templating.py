@@ -1,10 +1,12 @@
 """Templates of prompts: what they render, and that hostile ones hurt nobody."""
 
+import re
 import threading
 import time
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from apps.core.errors import InvalidInput, LimitReached
 from apps.prompts import templating
@@ -43,6 +45,40 @@ def test_names_the_variable_at_fault(variable: dict, value: str, code: str) -> N
     with pytest.raises(InvalidInput) as caught:
         render("{{ x }}", [{**TEXT, **variable}], x=value)
     assert (caught.value.code, caught.value.data["name"]) == (code, "x")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ({"type": "text"}, "", "此项必填。"),
+        ({"type": "number"}, "many", "必须是数字。"),
+        ({"type": "number"}, "inf", "必须是有限的数值。"),
+        ({"type": "boolean"}, "perhaps", "必须是 true 或 false。"),
+        ({"type": "choice", "choices": ["a", "z"]}, "b", "必须是 a, z 之一。"),
+        ({"type": "text"}, "x" * 100_001, "最多 100000 个字符。"),
+    ],
+)
+def test_says_what_is_wrong_in_the_readers_language(variable: dict, value: str, words: str) -> None:
+    with translation.override("zh-hans"), pytest.raises(InvalidInput) as caught:
+        render("{{ x }}", [{**TEXT, **variable}], x=value)
+    assert [(row["field"], row["message"]) for row in caught.value.data["errors"]] == [("inputs.x", words)]
+
+
+@pytest.mark.parametrize(
+    ("variables", "sampling"),
+    [
+        ([{"name": "2x"}], {}),
+        ([{"name": "a", "type": "choice"}], {}),
+        ([{"name": "a", "type": "number", "default": "many"}], {}),
+        ([{"name": "a"}, {"name": "a"}], {}),
+        (None, {"temperature": 3}),
+        (None, {"unknown": 3}),
+    ],
+)
+def test_says_what_is_wrong_with_a_prompt_in_the_readers_language(variables: Any, sampling: dict) -> None:
+    with translation.override("zh-hans"), pytest.raises(InvalidInput) as caught:
+        templating.check([{"role": "user", "content": "text"}], variables, sampling)
+    assert re.search("[一-鿿]", caught.value.data["errors"][0]["message"])
 
 
 def test_an_unknown_input_is_named() -> None:

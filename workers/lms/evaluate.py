@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from workers import archives, kinds
 from workers.errors import InvalidInput
@@ -114,7 +115,7 @@ class Params(BaseParams):
     @classmethod
     def known_suite(cls, name: str) -> str:
         if name not in SUITES:
-            raise ValueError(f"known benchmarks are {', '.join(filter(None, SUITES))}")
+            raise PydanticCustomError("enum", "unknown benchmark", {"expected": ", ".join(filter(None, SUITES))})
         return name
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import field_validator
+from pydantic_core import PydanticCustomError
 
 from workers import disk, kinds
 from workers.errors import InvalidInput, Unavailable
@@ -103,7 +104,7 @@ class Params(BaseParams):
         from workers.lms.engines.base import runtimes
 
         if value != "auto" and value not in runtimes.names():
-            raise ValueError(f"must be auto or one of {', '.join(runtimes.names())}")
+            raise PydanticCustomError("enum", "unknown runtime", {"expected": ", ".join(["auto", *runtimes.names()])})
         return value
 
 

@@ -4,6 +4,7 @@ import math
 from typing import Literal, Self
 
 from pydantic import field_validator
+from pydantic_core import PydanticCustomError
 
 from workers.lmt.methods import methods
 from workers.params import Params, artefact, param
@@ -279,7 +280,7 @@ class TuningParams(Params):
     @classmethod
     def known_method(cls, name: str) -> str:
         if name not in methods.names():
-            raise ValueError(f"known methods are {', '.join(methods.names())}")
+            raise PydanticCustomError("enum", "unknown method", {"expected": ", ".join(methods.names())})
         return name
 
     def within(self, context_length: int | None) -> Self:
