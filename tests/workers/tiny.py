@@ -85,8 +85,8 @@ def write_spec(directory: Path, kind: str, params: dict[str, Any], inputs: dict[
     return directory / "spec.json"
 
 
-def start(spec: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+def start(spec: Path, **environment: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
     with (spec.parent / "output.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "workers", str(spec), "--in-place"],

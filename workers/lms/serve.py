@@ -125,10 +125,10 @@ async def _serve(params: Params, io: RunIO) -> dict[str, Any]:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    listening = _socket()  # before the model: minutes of loading would end with what can be known now
     instance = await _load(params, io)
     runner = web.AppRunner(application(instance), handler_cancellation=True, access_log=None)
     await runner.setup()
-    listening = _socket()
     await web.SockSite(runner, listening).start()
     port = listening.getsockname()[1]
     io.ready(

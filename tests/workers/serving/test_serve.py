@@ -172,3 +172,13 @@ def test_model_that_is_not_whole_says_so(model: Path, tmp_path: Path, broken: st
     spec = tiny.write_spec(tmp_path / "run", "lms.serve", {"model": "m"}, {"model": ("model_version", folder, {})})
     assert tiny.start(spec).wait(timeout=60) == 1
     assert tiny.read_events(tmp_path / "run", "error")[-1]["code"] == code
+
+
+def test_an_address_that_cannot_be_listened_on_is_told_before_the_model_is_loaded(tmp_path: Path) -> None:
+    empty = tmp_path / "model"
+    empty.mkdir()
+    spec = tiny.write_spec(tmp_path / "run", "lms.serve", {"model": "m"}, {"model": ("model_version", empty, {})})
+    assert tiny.start(spec, AIFS_NODE_HOST="192.0.2.1").wait(timeout=60) == 1
+    error = tiny.read_events(tmp_path / "run", "error")[-1]
+    assert error["code"] == "unavailable"
+    assert error["message"].startswith("No port could be opened")
