@@ -24,6 +24,11 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if module.name not in NOT_MEASUREMENTS)
 
 
+def by_name_only(name: str) -> bool:
+    """Measurements that take too long to be run beside all others say so."""
+    return bool(getattr(importlib.import_module(f"bench.{name}"), "BY_NAME_ONLY", False))
+
+
 def measure(name: str) -> dict[str, Any]:
     """One measurement in a folder of its own. Its file has `run(folder)`, which returns figures and `passed`."""
     module = importlib.import_module(f"bench.{name}")
@@ -49,7 +54,7 @@ def apart(name: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure AIFS on this machine.")
     parser.add_argument("names", nargs="*", help=f"of: {', '.join(names())}")
-    chosen = parser.parse_args().names or names()
+    chosen = parser.parse_args().names or [name for name in names() if not by_name_only(name)]
     if unknown := sorted(set(chosen) - set(names())):
         parser.error(f"no measurement is called {', '.join(unknown)}; known are {', '.join(names())}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a stack which runs here is stopped first

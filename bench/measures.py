@@ -4,10 +4,15 @@ import math
 import os
 import platform
 import statistics
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 LIBRARIES = ("django", "celery", "psycopg", "torch", "transformers", "trl", "openvino-genai")
 
@@ -26,6 +31,21 @@ def summary(samples: Sequence[float]) -> dict[str, float]:
         "min": round(min(samples), 3),
         "max": round(max(samples), 3),
     }
+
+
+def command(arguments: Sequence[str], cwd: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Run a command with its output on standard error. Returns its exit status, wall time, and the seconds that all
+    cores of the machine were busy meanwhile: what it started lives in processes that are not its children any more.
+    """
+    began, busy = time.monotonic(), busy_s()
+    status = subprocess.run(arguments, cwd=cwd, env=environment, stdout=sys.stderr, check=False).returncode
+    return {"exit": status, "wall_s": round(time.monotonic() - began, 1), "busy_s": round(busy_s() - busy, 1)}
+
+
+def busy_s() -> float:
+    """Seconds that the cores of this machine have computed since it started, added up."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)
 
 
 def machine() -> dict[str, Any]:

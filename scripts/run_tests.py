@@ -4,11 +4,13 @@ Browser tests need a process of their own (Playwright's loop stays), fault tests
 """
 
 import argparse
+import json
 import os
+import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,11 +26,13 @@ PHASES = {
 
 @dataclass
 class Outcome:
-    """What one run of pytest said. `skips` counts the skipped tests by their reason."""
+    """What one run of pytest said. `skips` counts the skipped tests by their reason; `cpu_seconds` are those of its
+    processes, without servers that outlived it."""
 
     name: str
     status: int
     seconds: float
+    cpu_seconds: float
     tests: int = 0
     failed: int = 0
     skips: dict[str, int] = field(default_factory=dict)
@@ -37,14 +41,20 @@ class Outcome:
 def run(name: str, arguments: list[str]) -> Outcome:
     report = RESULTS / f"{name.replace(' ', '-')}.xml"
     report.unlink(missing_ok=True)
-    began = time.monotonic()
+    began, used = time.monotonic(), cpu_seconds()
     print(f"\n== {name}: pytest {' '.join(arguments)}", flush=True)
     command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}"]
     status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
-    outcome = Outcome(name, status, time.monotonic() - began)
+    outcome = Outcome(name, status, round(time.monotonic() - began, 1), round(cpu_seconds() - used, 1))
     if report.exists():
         count(report, outcome)
     return outcome
+
+
+def cpu_seconds() -> float:
+    """Of all children that have ended so far, and of theirs."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 def count(report: Path, outcome: Outcome) -> None:
@@ -58,11 +68,12 @@ def count(report: Path, outcome: Outcome) -> None:
 
 
 def summary(outcomes: list[Outcome]) -> None:
-    print(f"\n{'run':<24}{'tests':>8}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    print(f"\n{'run':<24}{'tests':>8}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}{'cpu s':>8}")
     for outcome in outcomes:
         skipped = sum(outcome.skips.values())
         passed = outcome.tests - outcome.failed - skipped
-        print(f"{outcome.name:<24}{outcome.tests:>8}{passed:>8}{outcome.failed:>8}{skipped:>9}{outcome.seconds:>9.0f}")
+        counts = f"{outcome.tests:>8}{passed:>8}{outcome.failed:>8}{skipped:>9}"
+        print(f"{outcome.name:<24}{counts}{outcome.seconds:>9.0f}{outcome.cpu_seconds:>8.0f}")
     for outcome in outcomes:
         for reason, number in sorted(outcome.skips.items()):
             print(f"skipped {number} in {outcome.name}: {reason}")
@@ -78,6 +89,7 @@ def main() -> int:
     chosen = ["-k", arguments.expression] if arguments.expression else []
     outcomes = [run(name, [*options, *chosen]) for name, options in phases.items()]
     summary(outcomes)
+    (RESULTS / "summary.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
     bad = [outcome for outcome in outcomes if outcome.status not in {0, NOTHING_COLLECTED}]
     if bad:
         print(f"FAILED: {', '.join(outcome.name for outcome in bad)}")
