@@ -1,12 +1,12 @@
 """`make test`: every test in three runs of pytest, and one table at the end.
 
-Browser tests need a process of their own (Playwright's loop stays), fault tests run one at a time.
+Browser tests need a process of their own (Playwright's loop stays), and fault tests run one at a time; both wait more
+than they compute. So unit and integration tests run beside them, with less right to the processor, on what is left.
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -17,11 +17,17 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(os.environ.get("AIFS_HOME") or ROOT / "var") / "test"
 NOTHING_COLLECTED = 5
-PHASES = {
-    "unit and integration": ["tests", "--ignore=tests/browser", "-m", "not fault and not browser", "-n", "2"],
-    "browser": ["tests/browser"],
-    "faults": ["tests", "--ignore=tests/browser", "-m", "fault"],
-}
+PATIENT = "fault or timed"
+"""Marks of tests that measure time, or wait for something that must happen in time."""
+IN_TURN = {"browser": ["tests/browser"], "faults": ["tests", "--ignore=tests/browser", "-m", PATIENT]}
+BESIDE = {
+    "unit and integration": [
+        "tests", "--ignore=tests/browser", "-m", f"not ({PATIENT})", "-n", str(max(2, os.cpu_count() or 1)),
+        "--timeout=300",
+    ]
+}  # fmt: skip
+NICENESS = 10
+"""A tenth of the processor's time where both want all of it."""
 
 
 @dataclass
@@ -38,23 +44,33 @@ class Outcome:
     skips: dict[str, int] = field(default_factory=dict)
 
 
-def run(name: str, arguments: list[str]) -> Outcome:
-    report = RESULTS / f"{name.replace(' ', '-')}.xml"
-    report.unlink(missing_ok=True)
-    began, used = time.monotonic(), cpu_seconds()
-    print(f"\n== {name}: pytest {' '.join(arguments)}", flush=True)
-    command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}"]
-    status = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
-    outcome = Outcome(name, status, round(time.monotonic() - began, 1), round(cpu_seconds() - used, 1))
-    if report.exists():
-        count(report, outcome)
-    return outcome
+class Run:
+    """One run of pytest: at work from the start, until `end`."""
 
+    def __init__(self, name: str, arguments: list[str], *, beside: bool = False) -> None:
+        mark = name.replace(" ", "-")
+        self.name, self.report, self.log = name, RESULTS / f"{mark}.xml", RESULTS / f"{mark}.log" if beside else None
+        self.report.unlink(missing_ok=True)
+        self.title = f"\n== {name}: pytest {' '.join(arguments)}"
+        print(
+            self.title + (f"\n   beside the others; its words follow, or see {self.log}" if beside else ""), flush=True
+        )
+        self.began = time.monotonic()
+        nice = ["nice", "-n", str(NICENESS)] if beside else []
+        command = [*nice, sys.executable, "-m", "pytest", *arguments, f"--junitxml={self.report}"]
+        out = self.log.open("w") if self.log else None
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
-def cpu_seconds() -> float:
-    """Of all children that have ended so far, and of theirs."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return children.ru_utime + children.ru_stime
+    def end(self) -> Outcome:
+        _pid, status, used = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        seconds, cpu_seconds = time.monotonic() - self.began, used.ru_utime + used.ru_stime
+        if self.log:
+            print(self.title, self.log.read_text(errors="replace"), sep="\n", flush=True)
+        outcome = Outcome(self.name, self.process.returncode, round(seconds, 1), round(cpu_seconds, 1))
+        if self.report.exists():
+            count(self.report, outcome)
+        return outcome
 
 
 def count(report: Path, outcome: Outcome) -> None:
@@ -65,6 +81,17 @@ def count(report: Path, outcome: Outcome) -> None:
             reason = skipped.get("message", "").splitlines()[0]
             outcome.skips[reason] = outcome.skips.get(reason, 0) + 1
         outcome.failed += any(case.find(tag) is not None for tag in ("failure", "error"))
+
+
+def run_all(chosen: list[str]) -> list[Outcome]:
+    beside = [Run(name, [*options, *chosen], beside=True) for name, options in BESIDE.items()]
+    try:
+        in_turn = [Run(name, [*options, *chosen]).end() for name, options in IN_TURN.items()]
+        return [run.end() for run in beside] + in_turn
+    finally:
+        for run in beside:
+            if run.process.returncode is None:
+                run.process.terminate()
 
 
 def summary(outcomes: list[Outcome]) -> None:
@@ -85,11 +112,15 @@ def main() -> int:
     parser.add_argument("-k", dest="expression")
     arguments = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    phases = {"chosen tests": arguments.paths} if arguments.paths else PHASES
     chosen = ["-k", arguments.expression] if arguments.expression else []
-    outcomes = [run(name, [*options, *chosen]) for name, options in phases.items()]
+    began = time.monotonic()
+    if arguments.paths:
+        outcomes = [Run("chosen tests", [*arguments.paths, *chosen]).end()]
+    else:
+        outcomes = run_all(chosen)
     summary(outcomes)
     (RESULTS / "summary.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
+    print(f"In all {time.monotonic() - began:.0f} s.")
     bad = [outcome for outcome in outcomes if outcome.status not in {0, NOTHING_COLLECTED}]
     if bad:
         print(f"FAILED: {', '.join(outcome.name for outcome in bad)}")

@@ -217,6 +217,7 @@ def test_nothing_of_an_answer_is_kept_or_shown(
     assert not [text for text in shown if SAID in text]
 
 
+@pytest.mark.timed
 def test_an_endless_answer_holds_nobody_up(house: House, inner: Inner, settings: Any) -> None:
     settings.AIFS_PRIVATE_HOSTS = [inner.place]
     inner.answer, inner.slow = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n", True

@@ -135,6 +135,7 @@ def test_large_bodies_and_headers_are_refused(client: httpx.Client) -> None:
     assert client.get("/v1/models").status_code == 200
 
 
+@pytest.mark.timed
 def test_client_that_leaves_is_billed_for_what_it_got(client: httpx.Client, engine: Engine) -> None:
     """Fault 17."""
     long = ASK | {"stream": True, "max_tokens": 400, "temperature": 1.5, "seed": 3, "stop": ["\u0001never"]}

@@ -67,6 +67,7 @@ def test_what_breaks_a_limit_dies_and_is_replaced(pool: Pool, payload: dict[str,
         assert pool.call({"do": "echo", "value": number}) == number
 
 
+@pytest.mark.timed
 def test_a_child_that_only_waits_is_killed_by_the_clock() -> None:
     pool = Pool(f"{__name__}:work", size=1, wall_s=0.5)
     pool.call({"do": "echo", "value": 1})

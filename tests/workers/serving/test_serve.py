@@ -114,6 +114,7 @@ def test_stop_string_is_not_shown(engine: instances.Engine) -> None:
     assert answer["choices"][0]["finish_reason"] == "stop"
 
 
+@pytest.mark.timed
 def test_client_that_leaves_ends_the_computation(engine: instances.Engine) -> None:
     long = HELLO | {"max_tokens": 480, "stream": True, "temperature": 1.0, "seed": 1}
     with httpx.stream("POST", engine.url + CHAT, json=long, headers=engine.headers) as response:
