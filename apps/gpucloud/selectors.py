@@ -230,10 +230,10 @@ def with_use(quotas: Iterable[Quota], held: Held | None = None) -> list[Quota]:
         held = list_held() if rows else []
     known = {row.project_id: row for row in rows}
     for project, service, amounts in held:
-        if row := known.get(project):
+        if quota := known.get(project):
             for name, amount in amounts.items():
-                row.used[name] += amount
-                row.lasting[name] += amount if service else 0
+                quota.used[name] += amount
+                quota.lasting[name] += amount if service else 0
     return rows
 
 

@@ -171,7 +171,7 @@ def _held_back_last(allowed: Mapping[UUID, Allowance]) -> list[Case]:
     return [Case(When(held, then=1), default=0)] if held else []
 
 
-def _start(row: dict[str, Any], rooms: list[Room], allowance: Allowance, long: bool) -> Reason | None:
+def _start(row: Mapping[str, Any], rooms: list[Room], allowance: Allowance, long: bool) -> Reason | None:
     """Give a job what it wants, or say why it waits. long: it has waited so long that what it lacks is kept for it; a
     job that its project's quota holds back keeps no node from others."""
     wanted = Resources(**row["resources"])
