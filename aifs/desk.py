@@ -119,7 +119,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         },
         {
             "title": _("GPU Cloud"),
-            "items": [to("gpucloud_job", _("Jobs"), "pending_actions"), to("gpucloud_node", _("Nodes"), "dns")],
+            "items": [
+                to("gpucloud_job", _("Jobs"), "pending_actions"),
+                to("gpucloud_node", _("Nodes"), "dns"),
+                to("gpucloud_quota", _("Quotas"), "data_usage"),
+            ],
         },
         {
             "title": _("Models & Serving"),

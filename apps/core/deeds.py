@@ -19,6 +19,7 @@ THINGS = {
     "prompt": (_("Prompt"), "message-square-text"),
     "prompt_service": (_("Prompt service"), "message-square-text"),
     "prompt_version": (_("Prompt version"), "message-square-text"),
+    "quota": (_("Quota"), "gauge"),
     "session": (_("Session"), "user"),
     "share": (_("Sharing"), "share-2"),
     "team": (_("Team"), "users"),

@@ -1,19 +1,24 @@
-"""The operators' desk for nodes and jobs."""
+"""The operators' desk for nodes, quotas and jobs."""
 
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.views import ChangeList
 
 from apps.core.access import Operator
 from apps.core.errors import AifsError, translate
 from apps.core.services import record_audit
-from apps.gpucloud.models import Accelerator, Attempt, Job, Node, NodeState
+from apps.gpucloud.models import Accelerator, Attempt, Job, Node, NodeState, Quota
+from apps.gpucloud.selectors import with_use
 from apps.gpucloud.services.jobs import request_cancel, retry_job
 from apps.gpucloud.services.nodes import set_node_state
+from apps.gpucloud.services.wakeups import wake_scheduler
 
 
 class ReadOnlyInline(TabularInline):
@@ -80,6 +85,86 @@ class NodeAdmin(ModelAdmin):
         for node in nodes:
             set_node_state(node, state)
             record_audit(Operator(request.user), f"node.{state}", node)  # type: ignore[arg-type]
+
+
+WHAT_A_QUOTA_IS = _(
+    "What the project's running jobs and deployments may hold together. Empty is no limit; with 0 nothing that needs it"
+    " starts. What runs already goes on when a quota is lowered. Memory is what jobs promise to keep to: one that"
+    " promises nothing adds nothing."
+)
+
+
+class QuotaList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        """What is used is asked for once, for all rows that are shown."""
+        super().get_results(request)
+        self.result_list = with_use(self.result_list)
+
+
+@admin.register(Quota)
+class QuotaAdmin(ModelAdmin):
+    list_display = ("project", "cores_used", "memory_used", "accelerators_used", "jobs_used", "updated_at")
+    list_select_related = ("project",)
+    search_fields = ("project__slug", "project__name")
+    autocomplete_fields: ClassVar = ["project"]
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("project", "cpus", "memory_mib", "accelerators", "running_jobs"),
+                "description": WHAT_A_QUOTA_IS,
+            },
+        ),
+    )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return QuotaList
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A quota does not move to another project."""
+        return ("project",) if obj else ()
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Quota, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        self._tell(request, "quota.update" if change else "quota.create", obj)
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Quota) -> None:
+        self._tell(request, "quota.delete", obj)
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Quota]) -> None:
+        for quota in queryset.select_related("project"):
+            self.delete_model(request, quota)
+
+    def _tell(self, request: HttpRequest, action: str, quota: Quota) -> None:
+        """The audit, and the scheduler: what waited may start now."""
+        record_audit(Operator(request.user), action, quota, **quota.limits)  # type: ignore[arg-type]
+        wake_scheduler()
+
+    @admin.display(description=_("Cores used"), ordering="cpus")
+    def cores_used(self, quota: Quota) -> str:
+        return _of(quota, "cpus")
+
+    @admin.display(description=_("Memory promised (MiB)"), ordering="memory_mib")
+    def memory_used(self, quota: Quota) -> str:
+        return _of(quota, "memory_mib")
+
+    @admin.display(description=_("Accelerators used"), ordering="accelerators")
+    def accelerators_used(self, quota: Quota) -> str:
+        return _of(quota, "accelerators")
+
+    @admin.display(description=_("Jobs running"), ordering="running_jobs")
+    def jobs_used(self, quota: Quota) -> str:
+        return _of(quota, "running_jobs")
+
+
+def _of(quota: Quota, name: str) -> str:
+    """“3 / 8”; “3 / —” where there is no limit."""
+    limit = getattr(quota, name)
+    return f"{number_format(quota.used[name])} / {'—' if limit is None else number_format(limit)}"
 
 
 @admin.register(Job)

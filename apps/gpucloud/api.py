@@ -1,4 +1,4 @@
-"""`/api/v1/`: job-kinds, jobs, nodes, accelerators."""
+"""`/api/v1/`: job-kinds, jobs, nodes, accelerators, quotas."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ from apps.core.errors import InvalidInput, NotFound
 from apps.core.rest import CursorPagination, IdempotentCreate, ReadOnlyProjectViewSet
 from apps.core.rest.filters import StrictFilters, StrictOrdering, refuse_unknown
 from apps.gpucloud import charts, logs, selectors, serializers, services
-from apps.gpucloud.models import Accelerator, Job, JobState, Node
+from apps.gpucloud.models import Accelerator, Job, JobState, Node, Quota
 from apps.gpucloud.stream import Dismissed, as_seq, follow
 from workers.kinds import Kind, kinds
 
@@ -324,9 +324,24 @@ class AcceleratorsViewSet(SignedInReadOnlyViewSet):
     filterset_fields = ("node", "vendor", "health")
 
 
+class QuotasViewSet(ReadOnlyProjectViewSet):
+    """What a project's running jobs and services may hold at once, and what they hold now. A project that is not listed
+    has no limit. Operators change quotas, in the admin."""
+
+    queryset = Quota.objects.select_related("project")
+    serializer_class = serializers.QuotaSerializer
+
+    def paginate_queryset(self, queryset: QuerySet[Quota]) -> list[Quota]:
+        return selectors.with_use(super().paginate_queryset(queryset) or [])
+
+    def get_object(self) -> Quota:
+        return selectors.with_use([super().get_object()])[0]
+
+
 def register(router: SimpleRouter) -> None:
     """Called by aifs/urls.py, like every app's."""
     router.register("job-kinds", JobKindsViewSet, "job-kind")
     router.register("jobs", JobsViewSet, "job")
     router.register("nodes", NodesViewSet, "node")
     router.register("accelerators", AcceleratorsViewSet, "accelerator")
+    router.register("quotas", QuotasViewSet, "quota")

@@ -12,7 +12,7 @@ from apps.core.models import Project
 from apps.core.selectors import as_uuid
 from apps.gpucloud import selectors, shown
 from apps.gpucloud.details import title_of
-from apps.gpucloud.models import Job, JobState, Node, NodeState
+from apps.gpucloud.models import Job, JobState, Node, NodeState, Quota
 from workers.kinds import kinds
 
 STATES = [("active", _("Running or waiting")), ("ended", _("Have ended")), *JobState.choices]
@@ -126,6 +126,30 @@ def waiting_rows(actor: Actor, project: Project, limit: int = 6) -> dict[str, An
         for job in jobs[:limit]
     ]
     return {"rows": rows, "more": max(0, jobs.count() - limit) if len(rows) == limit else 0}
+
+
+QUOTA_LABELS = (
+    ("cpus", _("Cores lent")),
+    ("memory_mib", _("Memory promised")),
+    ("accelerators", _("Accelerators in use")),
+    ("running_jobs", _("Jobs running")),
+)
+
+
+def quota_rows(quota: Quota | None) -> list[dict[str, Any]]:
+    """Every limit of a project with what it uses; none where it has no quota."""
+    if quota is None:
+        return []
+    return [
+        {
+            "name": name,
+            "label": label,
+            "used": quota.used[name],
+            "limit": quota.limits.get(name),
+            "over": quota.used[name] > quota.limits.get(name, quota.used[name]),
+        }
+        for name, label in QUOTA_LABELS
+    ]
 
 
 def _nodes(actor: Actor, project: Project) -> QuerySet[Node]:

@@ -232,6 +232,34 @@ class Lease(models.Model):
         indexes: ClassVar = [models.Index(fields=["node"], name="lease_live", condition=Q(released_at__isnull=True))]
 
 
+class Quota(models.Model):
+    """The most that a project's running jobs and services may hold at once. Null is no limit, and a project without a
+    row has none at all; 0 lets nothing start."""
+
+    LIMITS: ClassVar = ("accelerators", "cpus", "memory_mib", "running_jobs")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    project = models.OneToOneField(Project, models.CASCADE, related_name="quota")
+    accelerators = models.PositiveIntegerField(null=True, blank=True)
+    cpus = models.PositiveIntegerField(null=True, blank=True)
+    memory_mib = models.PositiveIntegerField(null=True, blank=True)
+    """Of what jobs promise to keep to; one that promises nothing adds nothing."""
+    running_jobs = models.PositiveIntegerField(null=True, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    used: dict[str, int]
+    lasting: dict[str, int]
+    """What is held now, and the part of it that services hold, by the names of LIMITS: of `selectors.with_use`."""
+
+    def __str__(self) -> str:
+        return str(self.project)
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """By name, without those that are not limited."""
+        return {name: limit for name in self.LIMITS if (limit := getattr(self, name)) is not None}
+
+
 class Checkpoint(models.Model):
     """A checkpoint that is whole in storage: at `checkpoints/JOB/STEP/`, with the checksums in `manifest`."""
 

@@ -1,7 +1,7 @@
 """Reads that check access or join. Strangers get NotFound."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ from apps.gpucloud.models import (
     MetricChunk,
     Node,
     NodeState,
+    Quota,
 )
 from workers.kinds import kinds
 
@@ -182,25 +183,64 @@ def list_nodes() -> QuerySet[Node]:
     ).order_by("name")
 
 
-def cluster() -> dict[str, int]:
+Held = list[tuple[UUID, bool, dict[str, int]]]
+"""Project, whether services hold it, and how much by the names of Quota.LIMITS."""
+
+
+def list_held() -> Held:
+    """All that is lent now."""
+    lent = Lease.objects.filter(released_at__isnull=True)
+    sums = lent.values_list("attempt__job__project", "attempt__job__service").annotate(
+        cards=Count("accelerator"),
+        cores=Sum("cpus"),
+        memory=Sum("memory_mib"),
+        attempts=Count("pk", filter=Q(accelerator__isnull=True)),  # every attempt has one such lease
+    )
+    return [(project, service, dict(zip(Quota.LIMITS, amounts, strict=True))) for project, service, *amounts in sums]
+
+
+def cluster(held: Held) -> dict[str, int]:
     """Over all nodes that work: "nodes" and those "ready", "cpus" that can be lent and "used_cpus", "memory_mib" and
     "used_memory_mib", "cards" (processors left out) and "used_cards", and how many jobs of all projects are
     "waiting"."""
-    nodes = list(Node.objects.only("state", "cpus", "memory_mib"))
+    cards = Count("accelerators", filter=~Q(accelerators__vendor="cpu"))
+    nodes = list(Node.objects.only("state", "cpus", "memory_mib").annotate(cards=cards))
     ready = [node for node in nodes if node.state == NodeState.READY]
-    lent = Lease.objects.filter(released_at__isnull=True).aggregate(
-        used_cpus=Sum("cpus", default=0),
-        used_memory_mib=Sum("memory_mib", default=0),
-        used_cards=Count("pk", filter=Q(accelerator__isnull=False)),
-    )
-    return lent | {
+    lent = {name: sum(amounts[name] for _project, _service, amounts in held) for name in Quota.LIMITS}
+    return {
         "nodes": len(nodes),
         "ready": len(ready),
         "cpus": sum(node.lendable_cpus for node in ready),
+        "used_cpus": lent["cpus"],
         "memory_mib": sum(node.memory_mib for node in ready),
-        "cards": Accelerator.objects.filter(node__in=ready).exclude(vendor="cpu").count(),
+        "used_memory_mib": lent["memory_mib"],
+        "cards": sum(node.cards for node in ready),
+        "used_cards": lent["accelerators"],
         "waiting": Job.objects.filter(state=JobState.QUEUED).count(),
     }
+
+
+def with_use(quotas: Iterable[Quota], held: Held | None = None) -> list[Quota]:
+    """Each with what its project holds now (`used`), and the part that services hold (`lasting`). One question for all
+    of them, unless what is held is known already."""
+    rows = list(quotas)
+    for row in rows:
+        row.used, row.lasting = dict.fromkeys(Quota.LIMITS, 0), dict.fromkeys(Quota.LIMITS, 0)
+    if held is None:
+        held = list_held() if rows else []
+    known = {row.project_id: row for row in rows}
+    for project, service, amounts in held:
+        if quota := known.get(project):
+            for name, amount in amounts.items():
+                quota.used[name] += amount
+                quota.lasting[name] += amount if service else 0
+    return rows
+
+
+def get_quota(actor: Actor, project: Project, held: Held | None = None) -> Quota | None:
+    """With what is used of it; None where the project has no limit."""
+    actor.require("view", project)
+    return next(iter(with_use(Quota.objects.filter(project=project), held)), None)
 
 
 def count_for_operators() -> dict[str, int]:

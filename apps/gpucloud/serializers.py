@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.gpucloud import selectors, shown
-from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Node
+from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Node, Quota
 
 
 class JobSubmitSerializer(serializers.Serializer):
@@ -220,3 +220,24 @@ class NodeSerializer(serializers.ModelSerializer):
             "joined_at",
             "accelerators",
         ]  # fmt: skip
+
+
+class QuotaUseSerializer(serializers.Serializer):
+    """What the project's running jobs and services hold now."""
+
+    accelerators = serializers.IntegerField()
+    cpus = serializers.IntegerField()
+    memory_mib = serializers.IntegerField(help_text="Promised; what promises nothing adds nothing.")
+    running_jobs = serializers.IntegerField()
+
+
+class QuotaSerializer(serializers.ModelSerializer):
+    """The most that a project may hold at once; null is no limit."""
+
+    project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    used = QuotaUseSerializer(read_only=True)
+
+    class Meta:
+        model = Quota
+        fields: ClassVar = ["id", "project", *Quota.LIMITS, "used", "updated_at"]
+        read_only_fields: ClassVar = fields

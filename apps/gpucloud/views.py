@@ -21,7 +21,7 @@ from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud import comparing, details, logs, selectors, services, shown
-from apps.gpucloud.lists import JOBS, NODES, waiting_rows
+from apps.gpucloud.lists import JOBS, NODES, quota_rows, waiting_rows
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.jobs import get_kind
 
@@ -209,6 +209,12 @@ def node_list(request: HttpRequest, project: Project) -> HttpResponseBase:
 
 @project_page()
 def cluster(request: HttpRequest, project: Project) -> HttpResponse:
-    """Part of the page of nodes: all of them in figures, and why the queue waits."""
-    context = {"cluster": selectors.cluster(), "queue": waiting_rows(request.actor, project)}  # type: ignore[attr-defined]
+    """Part of the page of nodes: all of them in figures, what the project may use of them, and why the queue waits."""
+    actor = request.actor  # type: ignore[attr-defined]
+    held = selectors.list_held()
+    context = {
+        "cluster": selectors.cluster(held),
+        "quota": quota_rows(selectors.get_quota(actor, project, held)),
+        "queue": waiting_rows(actor, project),
+    }
     return render(request, "gpucloud/_cluster.html", context)

@@ -16,7 +16,7 @@ from apps.core.models import Artefact, AuditEvent, Membership
 from apps.core.services import create_comment, invite_member, share_artefact
 from apps.core.storage import storage
 from apps.datasets.services import add_version
-from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.models import Job, JobState, Quota
 from apps.gpucloud.services import submit_job
 from apps.lms.models import Deployment
 from apps.lms.services import register_evaluation
@@ -108,7 +108,7 @@ def furnish(slug: str = "harbour") -> Furnished:
         "artefact": Artefact.objects.get(pk=rows.pk), "upload": upload, "invitation": invitation, "view": view,
         "notification": told, "webhook": hook, "comment": said, "share": share,
         "session": session,
-        "team": project.team,
+        "team": project.team, "quota": Quota.objects.create(project=project, cpus=64),
     }  # fmt: skip
     ids = {name: str(row.pk) for name, row in rows_of.items()}
     return Furnished(house, ids | {"key": ids["api-key"], "job-kind": "gpucloud.check"}, token)

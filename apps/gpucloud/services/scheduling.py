@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.db.models.functions import Now
 from django.utils.translation import gettext_noop as _
 
@@ -19,6 +19,7 @@ from apps.gpucloud.models import Accelerator, Attempt, AttemptState, Job, JobSta
 from apps.gpucloud.services.attempts import lease_time
 from apps.gpucloud.services.pausing import go_on_after_pause
 from apps.gpucloud.services.placement import BACKFILL_S, Device, Room, keep_a_node, place, why_waiting
+from apps.gpucloud.services.quotas import Allowance, allowances
 from apps.gpucloud.services.transitions import Reason, change_state, close_attempt, end_job, reason, requeue
 from apps.gpucloud.services.wakeups import wake_finisher, wake_node
 from workers.kinds import Resources
@@ -135,10 +136,11 @@ def ring_finishers_again(now: datetime) -> None:
 
 
 def place_waiting(now: datetime, done: Tick) -> None:
+    allowed = allowances()
     waiting = list(
         Job.objects.filter(Q(not_before__isnull=True) | Q(not_before__lte=now), state=JobState.QUEUED)
-        .order_by("-priority", "queued_at", "id")
-        .values("id", "resources", "reason", "queued_at")[:WAITING_MAX]
+        .order_by(*_held_back_last(allowed), "-priority", "queued_at", "id")
+        .values("id", "project_id", "resources", "reason", "queued_at")[:WAITING_MAX]
     )
     if not waiting:
         return
@@ -146,22 +148,44 @@ def place_waiting(now: datetime, done: Tick) -> None:
     blocked = _blocked([row["id"] for row in waiting])
     said: dict[str, tuple[Reason, list[UUID]]] = {}
     for row in waiting:
-        wanted = Resources(**row["resources"])
-        why = blocked.get(row["id"])
+        long = now - row["queued_at"] > timedelta(seconds=BACKFILL_S)
+        why = blocked.get(row["id"]) or _start(row, rooms, allowed[row["project_id"]], long)
         if why is None:
-            choice = place(row["id"], wanted, rooms)
-            if choice and assign(row["id"], wanted, *choice):
-                done.placed += 1
-                continue
-            why = why_waiting(wanted, rooms)
-            if now - row["queued_at"] > timedelta(seconds=BACKFILL_S):
-                keep_a_node(row["id"], wanted, rooms)
+            done.placed += 1
+            continue
         done.waiting += 1
         if row["reason"] != why:
             said.setdefault(repr(why), (why, []))[1].append(row["id"])
     for why, ids in said.values():
         free = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=ids, state=JobState.QUEUED)
         Job.objects.filter(pk__in=free.values("pk")).update(reason=why)
+
+
+def _held_back_last(allowed: Mapping[UUID, Allowance]) -> list[Case]:
+    """An order in which the jobs of a project that has used its quota up come last: however many they are, the jobs of
+    others are looked at."""
+    held = Q()
+    for project, allowance in allowed.items():
+        if spent := allowance.spent():
+            held |= Q(project=project, **({"resources__accelerators__gt": 0} if spent == {"accelerators"} else {}))
+    return [Case(When(held, then=1), default=0)] if held else []
+
+
+def _start(row: Mapping[str, Any], rooms: list[Room], allowance: Allowance, long: bool) -> Reason | None:
+    """Give a job what it wants, or say why it waits. long: it has waited so long that what it lacks is kept for it; a
+    job that its project's quota holds back keeps no node from others."""
+    wanted = Resources(**row["resources"])
+    if why := allowance.why_waiting(wanted):
+        if long:
+            allowance.keep(wanted)
+        return why
+    choice = place(row["id"], wanted, rooms)
+    if choice and assign(row["id"], wanted, *choice):
+        allowance.take(wanted)
+        return None
+    if long:
+        keep_a_node(row["id"], wanted, rooms)
+    return why_waiting(wanted, rooms)
 
 
 def rooms_left(now: datetime) -> list[Room]:
