@@ -3,6 +3,7 @@
 An embedded stack leaves its addresses and secrets in `$AIFS_HOME/stack.env`; what the real environment says wins.
 """
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ def number(name: str, default: int) -> int:
 
 def decimal(name: str, default: float) -> float:
     return float(os.environ.get(name) or default)
+
+
+def price(name: str) -> float | None:
+    """What a unit costs; None when nobody says. Raises ValueError for what is no price."""
+    given = os.environ.get(name, "").strip()
+    value = float(given) if given else None
+    if value is not None and not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number that is not negative, not {given!r}")
+    return value
 
 
 def flag(name: str, default: bool = False) -> bool:

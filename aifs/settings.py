@@ -112,6 +112,12 @@ AIFS_STOP_GRACE_S = env.decimal("AIFS_STOP_GRACE_S", 10.0)
 AIFS_RUN_DIR_DAYS = env.decimal("AIFS_RUN_DIR_DAYS", 7.0)
 """Run directories of ended jobs stay this long on their node, to be looked into or run again by hand; an hour when its
 disk is short."""
+AIFS_CURRENCY = env.text("AIFS_CURRENCY").strip().upper()
+AIFS_PRICE_CORE_HOUR = env.price("AIFS_PRICE_CORE_HOUR")
+AIFS_PRICE_ACCELERATOR_HOUR = env.price("AIFS_PRICE_ACCELERATOR_HOUR")
+"""What an hour of a core and of an accelerator costs; without a price there are hours and no amount."""
+if not AIFS_CURRENCY and (AIFS_PRICE_CORE_HOUR, AIFS_PRICE_ACCELERATOR_HOUR) != (None, None):
+    raise ImproperlyConfigured("AIFS_CURRENCY is not set: prices need the code of their currency, such as CNY or EUR.")
 SAMPLE_DATA: Path = BASE_DIR / "aifs" / "demo" / "data"
 """Rows of the demo, which a new project may begin with."""
 AIFS_UPLOAD_MAX_BYTES = env.number("AIFS_UPLOAD_MAX_BYTES", 64 << 30)

@@ -1,17 +1,28 @@
-/** One conversation with one model: bubbles, a streamed answer, and under it tokens and times. */
-import { csrf, el, icon, problemOf, toast } from "./dom";
+/** One conversation with one model: bubbles, a streamed answer, and under it tokens, times and cost. */
+import { type Message, saveButton } from "./cases";
+import { csrf, el, icon, problemOf } from "./dom";
 import { events } from "./sse";
-import { duration, measure, t } from "./words";
-
-export interface Message {
-  role: "system" | "user" | "assistant";
-  content: string;
-}
+import { duration, measure, money, t } from "./words";
 
 interface Chunk {
   error?: { message?: string };
   choices?: { delta?: { content?: string }; finish_reason?: string | null }[];
   usage?: { prompt_tokens: number; completion_tokens: number; prompt_tokens_details?: { cached_tokens?: number } } | null;
+}
+
+/** What an hour of the instance that answers holds and costs. */
+export interface Rate {
+  core_hours: number;
+  accelerator_hours: number;
+  amount: number | null;
+  currency: string | null;
+}
+
+/** Who is asked. rate: where it is known; ownSystem: the system message of the page is not for it. */
+export interface Model {
+  value: string;
+  rate?: Rate;
+  ownSystem?: boolean;
 }
 
 /** What is the same for every model that is asked: system message, temperature, length. */
@@ -29,7 +40,8 @@ export class Conversation {
   constructor(
     private readonly url: string,
     label: string,
-    private readonly savable: boolean,
+    /** Whose datasets take test cases; none where nobody may save one. */
+    private readonly project = "",
   ) {
     this.list = el("div", { class: "flex min-h-0 flex-1 flex-col gap-3 overflow-y-auto p-4", role: "log", "aria-label": label, tabindex: 0 });
     this.greet();
@@ -55,7 +67,7 @@ export class Conversation {
   }
 
   /** Asks, and returns when the answer is there, has failed or was stopped. */
-  async ask(model: string, content: string, settings: Settings): Promise<void> {
+  async ask(model: Model, content: string, settings: Settings): Promise<void> {
     this.messages.push({ role: "user", content });
     this.bubble("user", content);
     const bubble = this.bubble("assistant", "");
@@ -64,7 +76,7 @@ export class Conversation {
     const abort = new AbortController();
     this.abort = abort;
     try {
-      await this.stream(bubble, this.body(model, settings), abort.signal);
+      await this.stream(bubble, model, settings, abort.signal);
     } catch (error) {
       this.failed(bubble, error, abort.signal.aborted);
     } finally {
@@ -73,13 +85,18 @@ export class Conversation {
     }
   }
 
-  private body(model: string, settings: Settings): string {
-    const messages = settings.system ? [{ role: "system", content: settings.system }, ...this.messages] : this.messages;
-    const { temperature, maxTokens } = settings;
-    return JSON.stringify({ model, messages, temperature, max_tokens: maxTokens, stream: true, stream_options: { include_usage: true } });
+  /** What the model reads: earlier turns, and the system message unless it has its own. */
+  private read(model: Model, { system }: Settings): Message[] {
+    return system && !model.ownSystem ? [{ role: "system", content: system }, ...this.messages] : [...this.messages];
   }
 
-  private async stream(bubble: HTMLElement, body: string, signal: AbortSignal): Promise<void> {
+  private body(model: Model, settings: Settings): string {
+    const { temperature, maxTokens } = settings;
+    return JSON.stringify({ model: model.value, messages: this.read(model, settings), temperature, max_tokens: maxTokens, stream: true, stream_options: { include_usage: true } });
+  }
+
+  private async stream(bubble: HTMLElement, model: Model, settings: Settings, signal: AbortSignal): Promise<void> {
+    const body = this.body(model, settings);
     const began = performance.now();
     const headers = { "Content-Type": "application/json", Accept: "text/event-stream, application/json", "X-CSRFToken": csrf() };
     const response = await fetch(this.url, { method: "POST", credentials: "same-origin", headers, body, signal });
@@ -102,7 +119,9 @@ export class Conversation {
     if (text) this.messages.push({ role: "assistant", content: text });
     const ended = performance.now();
     firstAt ||= ended;
-    this.sumUp(bubble, usage, pieces, firstAt - began, ended - began, text); // an empty answer is billed, too
+    const line = this.sumUp(bubble, usage, pieces, firstAt - began, ended - began, model.rate); // an empty answer is billed, too
+    if (text && this.project) line.append(saveButton(this.project, this.read(model, settings)));
+    this.toEnd();
     if (!text) throw new Error(t("The model gave no answer."));
   }
 
@@ -124,7 +143,7 @@ export class Conversation {
     if (atEnd) this.toEnd();
   }
 
-  private sumUp(bubble: HTMLElement, usage: Chunk["usage"], pieces: number, firstMs: number, wholeMs: number, text: string): void {
+  private sumUp(bubble: HTMLElement, usage: Chunk["usage"], pieces: number, firstMs: number, wholeMs: number, rate?: Rate): HTMLElement {
     const tokens = usage?.completion_tokens ?? pieces;
     const cached = usage?.prompt_tokens_details?.cached_tokens;
     const restMs = wholeMs - firstMs;
@@ -135,22 +154,11 @@ export class Conversation {
       t("first after {time}", { time: milliseconds(firstMs) }),
       t("all in {time}", { time: milliseconds(wholeMs) }),
       tokens > 1 && restMs > 0 ? t("{rate} tokens/s", { rate: measure(((tokens - 1) * 1000) / restMs) }) : "",
+      rate && costOf(rate, wholeMs / 1000),
     ];
     const line = el("p", { class: "-mt-1 flex flex-wrap items-center gap-x-2 px-1 text-xs text-base-content/70 tabular-nums", "data-usage": true }, facts.filter(Boolean).join(" · "));
-    if (this.savable && text) line.append(this.copyRow(text));
     bubble.after(line);
-    this.toEnd();
-  }
-
-  /** The exchange as a line of an instruction dataset, to be kept as a test case. */
-  private copyRow(text: string): HTMLElement {
-    const question = this.messages.findLast((message) => message.role === "user")?.content ?? "";
-    const row = JSON.stringify({ instruction: question, output: text });
-    const button = el("button", { type: "button", class: "link-quiet inline-flex items-center gap-1", "data-row": true }, icon("copy", "size-3.5"), t("Copy as a row"));
-    button.addEventListener("click", () => {
-      void navigator.clipboard.writeText(row).then(() => toast(t("Copied as a line of JSON; put it into a file and import it.")));
-    });
-    return button;
+    return line;
   }
 
   private failed(bubble: HTMLElement, error: unknown, stopped: boolean): void {
@@ -169,3 +177,11 @@ export class Conversation {
 }
 
 const milliseconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : duration(ms / 1000));
+
+/** At most so much: all that the instance held while the answer took, though it may have given others meanwhile. */
+function costOf(rate: Rate, seconds: number): string {
+  if (rate.amount !== null) return t("at most {cost}", { cost: money((rate.amount * seconds) / 3600, rate.currency ?? "") });
+  const held = [t("{count} core-seconds", { count: measure(rate.core_hours * seconds) })];
+  if (rate.accelerator_hours) held.push(t("{count} accelerator-seconds", { count: measure(rate.accelerator_hours * seconds) }));
+  return t("at most {cost}", { cost: held.join(" + ") });
+}

@@ -46,6 +46,7 @@ export class Problem extends Error {
     message: string,
     readonly status: number,
     readonly code: string,
+    readonly fields: { field: string; message: string }[] = [],
   ) {
     super(message);
   }
@@ -55,7 +56,7 @@ export async function problemOf(response: Response): Promise<Problem> {
   try {
     const body = await response.json();
     const said = body.error?.message ?? [body.detail ?? body.title, body.hint].filter(Boolean).join(" ");
-    return new Problem(said || response.statusText, response.status, body.code ?? "");
+    return new Problem(said || response.statusText, response.status, body.code ?? "", body.data?.errors);
   } catch {
     return new Problem(response.statusText || String(response.status), response.status, "");
   }

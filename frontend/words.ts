@@ -27,6 +27,12 @@ export function measure(value: number): string {
   return new Intl.NumberFormat(language, { maximumSignificantDigits: 4 }).format(value);
 }
 
+/** A sum of money with its currency; below one with two meaningful digits: 0.0012 CNY. */
+export function money(value: number, currency: string): string {
+  const digits = value === 0 || Math.abs(value) >= 1 ? 2 : Math.max(2, 1 - Math.floor(Math.log10(Math.abs(value))));
+  return `${value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${currency}`;
+}
+
 /** Seconds in words: 42 s, 3 min 20 s, 2 h 5 min, 3 d 4 h. */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));

@@ -49,6 +49,19 @@ class DatasetsViewSet(IdempotentCreate, DatasetCreation, mixins.DestroyModelMixi
         services.update_dataset(self.actor, dataset, **fields.validated_data)
         return Response(self.get_serializer(dataset).data)
 
+    @extend_schema(request=serializers.CaseSerializer, responses={201: serializers.DatasetVersionSerializer})
+    @action(detail=False, methods=["post"], url_path="cases", url_name="add-case")
+    def add_case(self, request: Request) -> Response:
+        """Keep a question with the answer that is expected: the next version of a dataset for evaluation has it as its
+        last row. The dataset is made when it is not there; a case that is there already changes nothing."""
+        project = self.get_project()
+        fields = serializers.CaseSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        given = fields.validated_data
+        version = services.add_case(self.actor, project, given["name"], given["messages"])
+        shown = serializers.DatasetVersionSerializer(version, context=self.get_serializer_context())
+        return Response(shown.data, status=status.HTTP_201_CREATED)
+
     def perform_destroy(self, dataset: Dataset) -> None:
         services.delete_dataset(self.actor, dataset)
 

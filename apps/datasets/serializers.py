@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from django.urls import reverse
+from django.utils.translation import gettext
 from rest_framework import serializers
 
 from apps.core.serializers import SharedFields
@@ -36,7 +38,7 @@ class DatasetUpdateSerializer(serializers.ModelSerializer):
 class DatasetVersionSerializer(SharedFields):
     """rows_in = rows + quarantined + dropped. report: what was found, dropped and why."""
 
-    around = ("job", "dataset", "rows_in", "quarantined", "dropped", "report")
+    around = ("job", "dataset", "rows_in", "quarantined", "dropped", "report", "url")
     id = serializers.UUIDField(source="pk", read_only=True)
     project = serializers.SlugRelatedField(source="dataset.project", slug_field="slug", read_only=True)
     dataset = serializers.UUIDField(source="dataset_id", read_only=True)
@@ -45,13 +47,26 @@ class DatasetVersionSerializer(SharedFields):
     sha256 = serializers.CharField(source="artefact.sha256", read_only=True)
     size_bytes = serializers.IntegerField(source="artefact.size_bytes", read_only=True)
     job = serializers.UUIDField(source="artefact.job_id", read_only=True, allow_null=True)
+    url = serializers.SerializerMethodField()
 
     class Meta:
         model = DatasetVersion
         fields: ClassVar = [
             "id", "project", "dataset", "dataset_name", "kind", "number", "format", "source_format", "rows_in", "rows",
             "quarantined", "dropped", "columns", "report", "sha256", "size_bytes", "job", "created_at",
+            "url",
         ]  # fmt: skip
+
+    def get_url(self, version: DatasetVersion) -> str:
+        return reverse("datasets:version_detail", args=[version.dataset.project.slug, version.pk])
+
+
+class CaseSerializer(serializers.Serializer):
+    """A conversation that ends with the answer that is expected, and the name of the dataset that keeps it."""
+
+    project = serializers.CharField(required=False, help_text="Short name or id; a key's own project is the default.")
+    name = serializers.CharField(max_length=120, default=lambda: gettext("Test cases"))
+    messages = serializers.ListField(child=serializers.DictField(), max_length=1000)
 
 
 class RowsSerializer(serializers.Serializer):

@@ -1,5 +1,7 @@
 """Every write of datasets, with its rules and its transaction."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -10,9 +12,11 @@ from apps.core.access import Actor
 from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Artefact, Project, User
 from apps.core.services import USED_ELSEWHERE, USED_ELSEWHERE_HINT, record_audit, register_artefact
-from apps.core.storage import Manifest
+from apps.core.storage import Manifest, storage
+from apps.datasets import selectors
 from apps.datasets.models import Dataset, DatasetKind, DatasetVersion
 from apps.gpucloud.models import JobInput
+from workers.datasets.cases import FORM, ROWS_MAX, case_row, is_full, write_cases
 
 
 def create_dataset(
@@ -116,3 +120,47 @@ def add_version(
         report=meta.get("report") or {},
         **counted,
     )
+
+
+# --- test cases
+
+
+@transaction.atomic
+def add_case(actor: Actor, project: Project, name: str, messages: Any) -> DatasetVersion:
+    """Keep a conversation as a test case: the next version of a dataset for evaluation, which is made when it is not
+    there yet, holds the rows of the newest one and this. A case that is there already makes no version.
+
+    messages: [{"role", "content"}], the last of them the answer that is expected. Raises InvalidInput naming the field.
+    """
+    actor.require("run_simple", project)
+    row = case_row(messages)
+    kind = {"kind": DatasetKind.EVALUATION, "created_by": actor.user}
+    made, _new = Dataset.objects.get_or_create(project=project, name=name, defaults=kind)
+    dataset = Dataset.objects.select_for_update().get(pk=made.pk)  # who saves meanwhile waits, and adds to this version
+    newest = dataset.versions.select_related("artefact").order_by("-number").first()
+    _check_takes_case(dataset, newest)
+    rows = selectors.read_rows(newest, "data", limit=ROWS_MAX) if newest else []
+    if newest and any(known["messages"] == row["messages"] for known in rows):
+        return newest
+    with tempfile.TemporaryDirectory() as folder:
+        meta = write_cases(Path(folder), [*rows, row])
+        manifest = storage().put_tree(Path(folder))
+    parents = {"previous": newest.artefact} if newest else None
+    version = add_version(project, name, manifest=manifest, meta=meta, created_by=actor.user, parents=parents)
+    record_audit(actor, "dataset.add", dataset, version=version.number)
+    return version
+
+
+def _check_takes_case(dataset: Dataset, newest: DatasetVersion | None) -> None:
+    """Not the data that models learn from, no set of another shape, and none too large to be written anew."""
+    if dataset.kind != DatasetKind.EVALUATION:
+        refusal = _("“%(name)s” is not for evaluation: a model could be trained on the test case.")
+    elif newest and newest.format != FORM:
+        refusal = _("“%(name)s” holds no conversations.")
+    elif newest and is_full(newest.rows, newest.report):
+        refusal = _("“%(name)s” is full: a dataset to which test cases are added has at most %(most)d rows.")
+    else:
+        return
+    data = {"name": dataset.name, "most": ROWS_MAX}
+    errors = [{"field": "name", "message": refusal, "data": data}]
+    raise InvalidInput(refusal, hint=_("Choose another name."), code="takes_no_test_case", errors=errors, **data)

@@ -23,7 +23,7 @@ from rest_framework.routers import SimpleRouter
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.rest import CursorPagination, IdempotentCreate, ReadOnlyProjectViewSet
 from apps.core.rest.filters import StrictFilters, StrictOrdering, refuse_unknown
-from apps.gpucloud import charts, logs, selectors, serializers, services
+from apps.gpucloud import charts, costs, logs, selectors, serializers, services
 from apps.gpucloud.models import Accelerator, Job, JobState, Node, Quota
 from apps.gpucloud.stream import Dismissed, as_seq, follow
 from workers.kinds import Kind, kinds
@@ -122,7 +122,7 @@ class SubmitMixin:
 class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
     """Everything long is a job: start it, watch it, stop it, start it again."""
 
-    queryset = Job.objects.select_related("project", "created_by")
+    queryset = costs.with_cost(Job.objects.select_related("project", "created_by"))
     write_right = "view"  # the services know which right each kind needs
     filterset_class = JobFilter
     ordering_fields = ("created_at", "priority", "state")

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Sum
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.conf import settings
+from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from apps.core.access import Actor
 from apps.core.dashboard import Concern, Counts, Figure
 from apps.core.models import Project
-from apps.gpucloud import selectors, shown
-from apps.gpucloud.models import Job, JobState, Lease, Node, NodeState
+from apps.core.templatetags.ui import amount
+from apps.gpucloud import costs, selectors, shown
+from apps.gpucloud.models import Job, JobState, Node, NodeState
 
 LATELY = timedelta(days=1)
 SHOWN = 5
@@ -56,28 +57,16 @@ def concerns(actor: Actor, project: Project) -> Iterable[Concern]:
 
 
 def month(actor: Actor, project: Project, since: datetime) -> Iterable[Figure]:
-    """Hours of cores and of accelerators that the project's jobs and services have held, and how many jobs ended."""
+    """How many jobs ended, the hours of cores and of accelerators that jobs and services have held, and their price."""
     actor.require("view", project)
-    hours = held_hours(project, since)
+    cost = costs.of_project(project, since)
     jobs = Job.objects.filter(project=project, service=False, ended_at__gte=since)
     counted = jobs.aggregate(ended=Count("pk"), failed=Count("pk", filter=Q(state=JobState.FAILED)))
     url = reverse("gpucloud:job_list", args=[project.slug])
     failed = _("%(count)s of them failed") % {"count": counted["failed"]} if counted["failed"] else ""
     yield Figure(_("Jobs done"), number_format(counted["ended"]), hint=failed, url=f"{url}?state=ended")
-    yield Figure(_("Core hours"), number_format(hours["cores"], decimal_pos=1), _("h"))
-    yield Figure(_("Accelerator hours"), number_format(hours["accelerators"], decimal_pos=1), _("h"))
-
-
-def held_hours(project: Project, since: datetime) -> dict[str, float]:
-    """{"cores", "accelerators"}: how long leases were held, times how many, from a moment until now."""
-    took = ExpressionWrapper(
-        Coalesce("released_at", Now()) - Greatest("attempt__started_at", since), output_field=DurationField()
-    )
-    leases = Lease.objects.filter(
-        Q(released_at__isnull=True) | Q(released_at__gt=since),
-        attempt__job__project=project,
-        attempt__started_at__isnull=False,
-    ).annotate(took=took)
-    cores = ExpressionWrapper(F("took") * F("cpus"), output_field=DurationField())
-    found = leases.aggregate(cores=Sum(cores), accelerators=Sum("took", filter=Q(accelerator__isnull=False)))
-    return {name: (value or timedelta()).total_seconds() / 3600 for name, value in found.items()}
+    yield Figure(_("Core hours"), number_format(cost.core_hours, decimal_pos=1), _("h"))
+    yield Figure(_("Accelerator hours"), number_format(cost.accelerator_hours, decimal_pos=1), _("h"))
+    if cost.amount is not None:
+        hint = _("%(currency)s, jobs and services") % {"currency": settings.AIFS_CURRENCY}
+        yield Figure(_("Spend"), amount(cost.amount), hint=hint)

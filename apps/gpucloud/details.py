@@ -17,7 +17,7 @@ from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.lineage import graph_context
 from apps.core.models import Artefact
-from apps.gpucloud import selectors, shown
+from apps.gpucloud import costs, selectors, shown
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.shown import title_of
@@ -87,7 +87,7 @@ def frame(actor: Actor, job: Job, tab: str, address: str, tabs: Collection[str] 
 
 
 def _overview(actor: Actor, job: Job) -> dict[str, Any]:
-    return {}
+    return {"cost": costs.of_job(job)}
 
 
 def _metrics(actor: Actor, job: Job) -> dict[str, Any]:
@@ -232,7 +232,7 @@ def _python(job: Job) -> str:
 CONTEXT = {
     "overview": _overview,
     "metrics": _metrics,
-    "logs": _overview,
+    "logs": lambda actor, job: {},
     "files": _files,
     "lineage": _lineage,
     "spec": _spec,

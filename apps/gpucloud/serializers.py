@@ -6,7 +6,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.gpucloud import selectors, shown
+from apps.gpucloud import costs, selectors, shown
 from apps.gpucloud.models import Accelerator, Attempt, Checkpoint, Job, JobState, Node, Quota
 
 
@@ -99,6 +99,15 @@ class ProgressSerializer(serializers.Serializer):
     eta_s = serializers.FloatField(required=False, allow_null=True)
 
 
+class CostSerializer(serializers.Serializer):
+    """What its leases have held so far, and the price of that; null where the installation has set none."""
+
+    core_hours = serializers.FloatField()
+    accelerator_hours = serializers.FloatField()
+    amount = serializers.FloatField(allow_null=True)
+    currency = serializers.CharField(allow_null=True)
+
+
 class Live(serializers.Field):
     """One of the values of `shown.live`, which pages and events tell in the same words."""
 
@@ -134,6 +143,7 @@ class JobSerializer(serializers.ModelSerializer):
     duration_s = live(serializers.FloatField(allow_null=True))
     project = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     kind_label = serializers.SerializerMethodField()
+    cost = serializers.SerializerMethodField()
     created_by = serializers.SlugRelatedField(slug_field="email", read_only=True, allow_null=True)
     url = serializers.SerializerMethodField()
 
@@ -141,7 +151,7 @@ class JobSerializer(serializers.ModelSerializer):
         model = Job
         fields: ClassVar = [
             "id", "state", "state_label", "reason", "reason_text", "progress", "eta_s", "metrics", "attempt", "outputs",
-            "started_at", "ended_at", "duration_s",
+            "started_at", "ended_at", "duration_s", "cost",
             "project", "kind", "kind_label", "name", "params", "resources", "seed", "priority", "service",
             "max_attempts", "cancel_requested_at", "cloned_from", "reproduces", "created_by", "created_at",
             "queued_at", "url",
@@ -150,6 +160,10 @@ class JobSerializer(serializers.ModelSerializer):
 
     def get_kind_label(self, job: Job) -> str:
         return shown.kind_label(job.kind)
+
+    @extend_schema_field(CostSerializer)
+    def get_cost(self, job: Job) -> dict[str, Any]:
+        return costs.of_job(job).as_dict()
 
     def get_url(self, job: Job) -> str:
         return reverse("gpucloud:job_detail", args=[job.project.slug, job.pk])

@@ -1,7 +1,7 @@
 """Who can answer in the playground: deployments, and what apps above add, such as versions of a prompt."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.utils.functional import Promise
@@ -12,16 +12,17 @@ from apps.core.models import Project
 
 @dataclass(frozen=True)
 class Candidate:
-    """value: what the page sends as `model`. label: what it shows."""
+    """value: what the page sends as `model`. label: what it shows. deployment: the name of the one that answers."""
 
     value: str
     label: str
+    deployment: str = ""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Candidates whose value begins with `prefix:`. body: from a question to one of them to the request that its
-    deployment is asked; raises NotFound for another project's."""
+    """Candidates whose value begins with `prefix:`; they bring their own system message. body: from a question to one
+    of them to the request that its deployment is asked; raises NotFound for another project's."""
 
     prefix: str
     label: str | Promise
@@ -39,12 +40,12 @@ def register(source: Source) -> None:
 
 
 def groups(actor: Actor, project: Project) -> list[dict[str, Any]]:
-    """[{"label", "options": [{"value", "label"}]}] of every source that has any."""
-    found = []
+    """[{"label", "options": [{"value", "label", "deployment"}], "own_system": True}] of every source that has any."""
+    found: list[dict[str, Any]] = []
     for source in _sources.values():
-        options = [{"value": row.value, "label": row.label} for row in source.candidates(actor, project)]
+        options = [asdict(row) for row in source.candidates(actor, project)]
         if options:
-            found.append({"label": str(source.label), "options": options})
+            found.append({"label": str(source.label), "options": options, "own_system": True})
     return found
 
 

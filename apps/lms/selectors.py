@@ -19,8 +19,10 @@ from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Artefact, Project
 from apps.core.selectors import as_uuid, find_artefact, in_reach, shared_ids
+from apps.gpucloud import costs
 from apps.gpucloud.models import Job, JobState
 from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
+from workers.kinds import Resources
 from workers.lms.engines.base import runtimes
 
 NOT_SHARED = _("“%(name)s” is not shared with this project any more.")
@@ -365,6 +367,13 @@ def describe(deployment: Deployment) -> dict[str, Any]:
         "ready_replicas": deployment.replicas if deployment.external_url else len(routable(deployment)),
         "model": str(deployment.model_version) if deployment.model_version else deployment.external_url,
     }
+
+
+def rates(deployments: Iterable[Deployment]) -> dict[str, dict[str, Any]]:
+    """What an hour of one instance of each holds and costs: {name: as `Cost.as_dict`}. Endpoints elsewhere hold nothing
+    here, and are left out."""
+    held = {row.name: routable(row)[0].job.resources for row in deployments if routable(row)}
+    return {name: costs.expected(Resources(**needs), costs.HOUR_S).as_dict() for name, needs in held.items()}
 
 
 def instance_rows(deployment: Deployment, ended_shown: int = 3) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """Tuning runs: list, start one, look at one."""
 
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -127,6 +126,6 @@ def _estimate(project: Project, kind: str, values: dict[str, Any], needs: Resour
         params = definition.params.model_validate({"name": "-", **values})
         if not isinstance(params, TuningParams):
             return {}
-        return {"estimate": asdict(selectors.estimate_run(project, params, needs or definition.resources))}
+        return {"estimate": selectors.estimate_run(project, params, needs or definition.resources)}
     except (AifsError, ValueError):
         return {"missing": _("Choose a model and data to see what the run will take.")}

@@ -20,7 +20,7 @@ def candidates(actor: Actor, project: Project) -> Iterable[Candidate]:
     """The newest versions that name a deployment."""
     versions = selectors.list_versions(actor).filter(prompt__project=project, deployment__wanted=True)
     for version in versions.order_by("-pk")[:SHOWN]:
-        yield Candidate(f"{PREFIX}:{version.pk}", str(version))
+        yield Candidate(f"{PREFIX}:{version.pk}", str(version), str(version.deployment))
 
 
 def body(actor: Actor, project: Project, key: str, question: dict[str, Any]) -> dict[str, Any]:

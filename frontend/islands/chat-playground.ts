@@ -1,13 +1,15 @@
-/** `<chat-playground data-url data-models='[{label, options: [{value, label}]}]' data-model>`: the same question to up to four models
- *  or versions of prompts beside each other. With `data-bare` a chat with `data-model` alone. `data-url` takes
+/** `<chat-playground data-url data-models='[{label, options: [{value, label, deployment}], own_system}]' data-rates='{deployment: rate}'
+ *  data-model data-project>`: the same question to up to four models or versions of prompts beside each other; answers become test
+ *  cases of `data-project`. With `data-bare` a chat with `data-model` alone. `data-url` takes
  *  {model, messages, temperature, max_tokens, stream} and answers OpenAI's events. Enter or Ctrl+Enter sends, Shift+Enter breaks the line. */
-import { Conversation, type Settings } from "../conversation";
+import { Conversation, type Model, type Rate, type Settings } from "../conversation";
 import { el, icon } from "../dom";
 import { t } from "../words";
 
 interface Group {
   label: string;
-  options: { value: string; label: string }[];
+  options: { value: string; label: string; deployment?: string }[];
+  own_system?: boolean;
 }
 
 interface Column {
@@ -54,6 +56,13 @@ class ChatPlayground extends HTMLElement {
 
   private groups(): Group[] {
     return this.bare ? [] : (JSON.parse(this.dataset.models ?? "[]") as Group[]);
+  }
+
+  private model(value: string): Model {
+    const rates = JSON.parse(this.dataset.rates ?? "{}") as Record<string, Rate>;
+    const group = this.groups().find((one) => one.options.some((option) => option.value === value));
+    const deployment = group?.options.find((option) => option.value === value)?.deployment ?? "";
+    return { value, rate: rates[deployment], ownSystem: group?.own_system };
   }
 
   private values(): string[] {
@@ -113,7 +122,7 @@ class ChatPlayground extends HTMLElement {
     }
     if (this.bare) select.append(el("option", { value: model }, model));
     select.addEventListener("change", () => this.remember());
-    const conversation = new Conversation(this.dataset.url ?? "", t("Conversation"), !this.bare);
+    const conversation = new Conversation(this.dataset.url ?? "", t("Conversation"), this.dataset.project);
     const remove = el("button", { type: "button", class: "icon-button", "aria-label": t("Remove this model"), title: t("Remove this model"), "data-remove": true }, icon("x"));
     const head = el("div", { class: "flex items-center gap-1 border-b border-base-300 p-2" }, select, remove);
     const element = el("div", { class: "playground-column" }, !this.bare && head, conversation.list);
@@ -170,7 +179,7 @@ class ChatPlayground extends HTMLElement {
     this.fit();
     this.setBusy(true);
     const settings = this.settings();
-    await Promise.all(this.columns.map((column) => column.conversation.ask(column.select.value, content, settings)));
+    await Promise.all(this.columns.map((column) => column.conversation.ask(this.model(column.select.value), content, settings)));
     this.setBusy(false);
     this.box.focus();
   }

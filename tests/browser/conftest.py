@@ -57,7 +57,8 @@ def browser_type_launch_args(browser_path: str) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def stack(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """An embedded stack of its own, as `make up` starts it."""
-    stack = Stack(tmp_path_factory.mktemp("browser") / "home", AIFS_CPU_OVERCOMMIT="4")
+    home, prices = tmp_path_factory.mktemp("browser") / "home", {"AIFS_CURRENCY": "CNY", "AIFS_PRICE_CORE_HOUR": "0.5"}
+    stack = Stack(home, AIFS_CPU_OVERCOMMIT="4", **prices)
     stack.up()
     yield stack
     stack.down()

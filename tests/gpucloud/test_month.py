@@ -1,11 +1,12 @@
-"""What the dashboard says was used since the month began."""
+"""What the dashboard says was used, and spent, since the month began."""
 
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from apps.gpucloud.dashboard import held_hours, month
+from apps.gpucloud import costs
+from apps.gpucloud.dashboard import month
 from apps.gpucloud.models import Attempt, Job, JobState, Lease
 from tests.gpucloud.pieces import gpu, make_node
 
@@ -41,9 +42,9 @@ def test_hours_are_counted_from_the_first_of_the_month(house):
     lend(house.project, 2, cpus=1)  # still held
     lend(house.project, 3, 1, card=True)
     lend(house.other_project, 5, 1, cpus=64, card=True)
-    found = held_hours(house.project, ago(10))
-    assert found["cores"] == pytest.approx(6 + 1 + 2, abs=0.05)
-    assert found["accelerators"] == pytest.approx(2, abs=0.05)
+    found = costs.of_project(house.project, ago(10))
+    assert found.core_hours == pytest.approx(6 + 1 + 2, abs=0.05)
+    assert found.accelerator_hours == pytest.approx(2, abs=0.05)
 
 
 def test_jobs_that_ended_and_those_that_failed(house):
@@ -51,3 +52,18 @@ def test_jobs_that_ended_and_those_that_failed(house):
         Job.objects.create(project=house.project, kind="x.y", state=state, ended_at=ago(hours))
     done = next(iter(month(house.actor("viewer"), house.project, ago(10))))
     assert (done.value, done.hint) == ("2", "1 of them failed")
+
+
+def figures(house):
+    return {row.label: (row.value, row.hint) for row in month(house.actor("viewer"), house.project, ago(10))}
+
+
+def test_spend_is_shown_where_everything_has_a_price(house, settings):
+    lend(house.project, 4, 1, cpus=2)
+    assert "Spend" not in figures(house)
+    settings.AIFS_CURRENCY, settings.AIFS_PRICE_CORE_HOUR = "CNY", 0.5
+    assert figures(house)["Spend"] == ("3.00", "CNY, jobs and services")
+    lend(house.project, 3, 1, card=True)
+    assert "Spend" not in figures(house)
+    settings.AIFS_PRICE_ACCELERATOR_HOUR = 12.0
+    assert figures(house)["Spend"] == ("27.00", "CNY, jobs and services")

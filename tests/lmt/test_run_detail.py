@@ -1,12 +1,15 @@
 """The page of one run, and what becomes of its results."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.core.models import LineageEdge
 from apps.core.storage import storage
+from apps.core.templatetags.ui import money
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.events import Batch, store_batch
@@ -67,6 +70,21 @@ def test_page_of_a_run_that_waits(tmp_path):
     assert page.status_code == 200
     assert page.context["estimate"]["steps"] == 30
     assert reverse("gpucloud:job_detail", args=[house.project.slug, run.pk]) in page.content.decode()
+
+
+def test_expected_and_real_cost_stand_beside_each_other(tmp_path, settings):
+    settings.AIFS_CURRENCY, settings.AIFS_PRICE_CORE_HOUR = "CNY", 90.0
+    house = make_house()
+    run = start(house, tmp_path)
+    make_node()
+    schedule()
+    started(run)
+    run.attempts.update(started_at=timezone.now() - timedelta(hours=1))
+    page = house.client("viewer").get(url(house, run))
+    cores = run.resources["cpus"]
+    assert page.context["cost"].core_hours == pytest.approx(cores, abs=0.01)
+    assert money(page.context["estimate"]["cost"].amount) in page.content.decode()
+    assert f"{cores * 90}." in page.content.decode()
 
 
 def test_page_of_a_run_that_has_measured_what_it_starts_from(tmp_path):

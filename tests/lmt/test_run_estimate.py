@@ -3,8 +3,10 @@
 import pytest
 from django.urls import reverse
 
+from apps.core.templatetags.ui import money
 from tests.factories import make_house
 from tests.lmt.making import META, make_data, make_model
+from workers.kinds import kinds
 from workers.lmt.estimate import estimate, tokens_of_row
 from workers.lmt.methods import methods
 from workers.lmt.sft import Params
@@ -32,6 +34,20 @@ def test_follows_the_form(tmp_path):
     assert client.post(url(house), sent).context["estimate"]["steps"] == 30
     assert client.post(url(house), sent | {"effort": "quick"}).context["estimate"]["steps"] == 10
     assert "missing" in client.post(url(house), sent | {"learning_rate": "-1"}).context
+
+
+@pytest.mark.django_db
+def test_says_what_the_run_will_hold_and_cost(tmp_path, settings):
+    house = make_house()
+    model, data = make_model(house.project, tmp_path), make_data(house, tmp_path)
+    address = reverse("lmt:run_create", args=[house.project.slug]) + f"?model={model.pk}&dataset={data.pk}"
+    page = house.client("expert").get(address)
+    found = page.context["estimate"]
+    assert found["cost"].core_hours == pytest.approx(found["seconds"] / 3600 * kinds.get("lmt.sft").resources.cpus)
+    assert "Core hours" in page.content.decode() and "CNY" not in page.content.decode()
+    settings.AIFS_CURRENCY, settings.AIFS_PRICE_CORE_HOUR = "CNY", 90.0
+    page = house.client("expert").get(address)
+    assert money(page.context["estimate"]["cost"].amount) in page.content.decode()
 
 
 @pytest.mark.django_db

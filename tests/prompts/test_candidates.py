@@ -28,6 +28,12 @@ def test_versions_that_can_answer_are_offered(house: House) -> None:
     assert offered(house) == {"greeter:1": f"{PREFIX}:{version.pk}"}
 
 
+def test_a_version_names_who_answers_and_brings_its_own_system_message(house: House) -> None:
+    make_version(house, "greeter", deployment=make_deployment(house))
+    (group,) = candidates.groups(house.actor("viewer"), house.project)
+    assert group["own_system"] and group["options"][0]["deployment"] == "harbour-chat"
+
+
 def test_a_question_becomes_what_the_version_asks_its_deployment(house: House) -> None:
     deployment = make_deployment(house)
     version = make_version(house, "greeter", deployment=deployment, settings={"max_tokens": 9})

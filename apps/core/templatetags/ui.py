@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django import template
+from django.conf import settings
 from django.template.context import Context
 from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.utils.formats import number_format
@@ -181,6 +182,21 @@ def measure(value: float | None) -> str:
     digits = 3 - math.floor(math.log10(abs(amount))) if amount else 0
     text = f"{round(amount, digits):.{max(0, digits)}f}"
     return number_format(text.rstrip("0").rstrip(".") if "." in text else text, force_grouping=True)
+
+
+@register.filter
+def amount(value: float | None) -> str:
+    """A sum of money: 1,234.50; below one with two meaningful digits: 0.0012. frontend/words.ts writes the same."""
+    if value is None or value == "":
+        return "—"
+    digits = 2 if not value or abs(value) >= 1 else max(2, 1 - math.floor(math.log10(abs(value))))
+    return number_format(f"{value:.{digits}f}", force_grouping=True)
+
+
+@register.filter
+def money(value: float | None) -> str:
+    """The same with the currency of the settings."""
+    return "—" if value is None or value == "" else f"{amount(value)} {settings.AIFS_CURRENCY}"
 
 
 @register.filter

@@ -27,10 +27,16 @@ def playground(request: HttpRequest, project: Project) -> HttpResponse:
     deployments = selectors.list_deployments(request.actor).filter(project=project, wanted=True)  # type: ignore[attr-defined]
     rows = [selectors.describe(deployment) for deployment in deployments]
     names = [row["name"] for row in rows if row["state"] in {"ready", "degraded"}]
-    ready = [{"value": name, "label": name} for name in names]
-    groups = [{"label": gettext("Deployments"), "options": ready}] if ready else []
+    ready = [{"value": name, "label": name, "deployment": name} for name in names]
+    groups: list[dict[str, Any]] = [{"label": gettext("Deployments"), "options": ready}] if ready else []
     groups += candidates.groups(request.actor, project) if ready else []  # type: ignore[attr-defined]
-    context = {"models": json.dumps(groups), "names": names, "chosen": request.GET.get("model", ""), "rows": rows}
+    context = {
+        "models": json.dumps(groups),
+        "rates": json.dumps(selectors.rates(deployments)),
+        "names": names,
+        "chosen": request.GET.get("model", ""),
+        "rows": rows,
+    }
     return render(request, "lms/playground.html", context)
 
 
