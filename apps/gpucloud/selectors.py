@@ -21,6 +21,7 @@ from apps.gpucloud.models import (
     Attempt,
     Checkpoint,
     Job,
+    JobEvent,
     JobState,
     Lease,
     LogChunk,
@@ -108,6 +109,13 @@ def list_attempts(job: Job) -> QuerySet[Attempt]:
 def list_checkpoints(job: Job) -> QuerySet[Checkpoint]:
     """Those still in storage, and those found broken."""
     return job.checkpoints.filter(deleted_at__isnull=True).select_related("attempt").order_by("-step")
+
+
+def list_samples(job: Job) -> list[dict[str, Any]]:
+    """What its model answered along the way: [{"step", "answers": [{"question", "expected", "answer"}]}], by step."""
+    return sorted(
+        JobEvent.objects.filter(job=job, type="sample").values_list("data", flat=True), key=lambda row: row["step"]
+    )
 
 
 def current_attempt(job: Job) -> Attempt | None:

@@ -14,6 +14,7 @@ urlpatterns = [
     path("compare/", views.job_compare, name="job_compare"),
     path("<uuid:job>/", views.job_detail, name="job_detail"),
     path("<uuid:job>/log/", views.job_log, name="job_log"),
+    path("<uuid:job>/samples/", views.job_samples, name="job_samples"),
     path("<uuid:job>/cancel/", views.job_cancel, name="job_cancel"),
     path("<uuid:job>/retry/", views.job_retry, name="job_retry"),
     path("<uuid:job>/resume/", views.job_resume, name="job_resume"),

@@ -104,6 +104,7 @@ def job_compare(request: HttpRequest, project: Project) -> HttpResponse:
         "named": json.dumps([{"id": str(row["job"].pk), "name": row["name"]} for row in rows]),
         "charts": comparing.charts_of(jobs),
         "figures": comparing.figures_of(jobs),
+        "answers": comparing.answers_of(jobs),
         "settings": comparing.settings_of(jobs) if jobs else [],
         "addable": [
             {"job": job, "name": details.title_of(job), "kind": shown.kind_label(job.kind)} for job in others[:50]
@@ -119,6 +120,13 @@ def job_log(request: HttpRequest, project: Project, job: UUID) -> StreamingHttpR
     name = content_disposition_header(True, f"{details.title_of(row)}.log") or "attachment"
     headers = {"Content-Disposition": name, "Cache-Control": "private, no-store"}
     return StreamingHttpResponse(logs.whole(row), content_type="text/plain; charset=utf-8", headers=headers)
+
+
+@project_page()
+def job_samples(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    """Part of the page of a run: what its model answered along the way, asked for again when there is more."""
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    return render(request, "gpucloud/_samples.html", {"job": row, **details.samples(row)})
 
 
 @require_POST
