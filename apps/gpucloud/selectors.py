@@ -211,6 +211,23 @@ def cluster() -> dict[str, int]:
     }
 
 
+def memory_free(accelerators: int = 0) -> dict[str, int]:
+    """MiB that each ready node has left beside what its jobs were lent or have taken, by name; on its emptiest cards
+    together, for a job that wants so many."""
+    ready = Node.objects.filter(state=NodeState.READY)
+    if accelerators:
+        cards: dict[str, list[int]] = {}
+        seen = Accelerator.objects.filter(node__in=ready, memory_total_mib__isnull=False).exclude(vendor="cpu")
+        for name, total, used in seen.values_list("node__name", "memory_total_mib", "memory_used_mib"):
+            cards.setdefault(name, []).append((total or 0) - (used or 0))
+        return {name: sum(sorted(free)[-accelerators:]) for name, free in cards.items() if len(free) >= accelerators}
+    lent = Lease.objects.filter(released_at__isnull=True, accelerator__isnull=True)
+    taken: dict[Any, int] = {}
+    for node, memory, peak in lent.values_list("node_id", "memory_mib", "attempt__peak_memory_mib"):
+        taken[node] = taken.get(node, 0) + max(memory, peak or 0)
+    return {node.name: node.memory_mib - taken.get(node.pk, 0) for node in ready}
+
+
 def count_for_operators() -> dict[str, int]:
     """Over all projects: jobs "queued", "running" and "failed" in the last day, nodes "ready" and "lost"."""
     yesterday = timezone.now() - timedelta(days=1)

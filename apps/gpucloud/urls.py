@@ -8,6 +8,7 @@ app_name = "gpucloud"
 urlpatterns = [
     path("", views.job_list, name="job_list"),
     path("new/<str:kind>/", views.job_create, name="job_create"),
+    path("new/<str:kind>/estimate/", views.job_estimate, name="job_estimate"),
     path("cancel/", views.job_cancel_many, name="job_cancel_many"),
     path("nodes/", views.node_list, name="node_list"),
     path("nodes/cluster/", views.cluster, name="cluster"),

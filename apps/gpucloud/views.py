@@ -20,7 +20,7 @@ from apps.core.lists import state
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.gpucloud import comparing, details, logs, selectors, services, shown
+from apps.gpucloud import comparing, details, estimates, logs, selectors, services, shown
 from apps.gpucloud.lists import JOBS, NODES, waiting_rows
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.jobs import get_kind
@@ -190,7 +190,8 @@ def job_clone(request: HttpRequest, project: Project, job: UUID) -> HttpResponse
             return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
         except InvalidInput as error:
             form.add_errors(field_problems(error))
-    return render(request, "gpucloud/job_clone.html", {"job": row, "form": form, "title": details.title_of(row)})
+    context = {"job": row, "form": form, "title": details.title_of(row)}
+    return render(request, "gpucloud/job_clone.html", context | estimates.beside(actor, project, form))
 
 
 @project_page("run_simple")
@@ -206,7 +207,17 @@ def job_create(request: HttpRequest, project: Project, kind: str) -> HttpRespons
         except InvalidInput as error:
             form.add_errors(field_problems(error))
     context = {"form": form, "kind": definition, "kind_label": shown.kind_label(kind)}
-    return render(request, "gpucloud/job_create.html", context)
+    return render(request, "gpucloud/job_create.html", context | estimates.beside(actor, project, form))
+
+
+@require_POST
+@project_page("run_simple")
+def job_estimate(request: HttpRequest, project: Project, kind: str) -> HttpResponse:
+    """What a job would take by what stands in its form, as the fragment beside it."""
+    actor = request.actor  # type: ignore[attr-defined]
+    form = ParamsForm(get_kind(kind), project, request.POST, actor=actor)
+    found = estimates.beside(actor, project, form, request.POST.get("cpus", ""))
+    return render(request, "gpucloud/_estimate.html", found)
 
 
 @project_page()

@@ -1,11 +1,9 @@
-"""The estimate beside the form, and the formula behind it."""
+"""The formula behind the estimate of a tuning run."""
 
 import pytest
-from django.urls import reverse
 
-from tests.factories import make_house
-from tests.lmt.making import META, make_data, make_model
-from workers.lmt.estimate import estimate, tokens_of_row
+from workers.estimates import tokens_of_row
+from workers.lmt.estimate import estimate
 from workers.lmt.methods import methods
 from workers.lmt.sft import Params
 
@@ -14,34 +12,6 @@ SMOL = {
     "shape": {"hidden_size": 576, "layers": 30, "intermediate_size": 1536, "heads": 9, "vocab_size": 49152},
 }
 ROWS = {"rows": 500, "report": {"statistics": {"characters_mean": 800, "chinese_rows": 0, "messages_mean": 2}}}
-
-
-def url(house) -> str:
-    return reverse("lmt:run_estimate", args=[house.project.slug])
-
-
-@pytest.mark.django_db
-def test_follows_the_form(tmp_path):
-    house = make_house()
-    model, data = make_model(house.project, tmp_path), make_data(house, tmp_path)
-    form = house.client("expert").get(reverse("lmt:run_create", args=[house.project.slug])).context["form"]
-    values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-    sent = {name: str(value) for name, value in values.items() if value not in (None, False)}
-    sent |= {"model": str(model.pk), "dataset": str(data.pk), "name": "x"}
-    client = house.client("expert")
-    assert client.post(url(house), sent).context["estimate"]["steps"] == 30
-    assert client.post(url(house), sent | {"effort": "quick"}).context["estimate"]["steps"] == 10
-    assert "missing" in client.post(url(house), sent | {"learning_rate": "-1"}).context
-
-
-@pytest.mark.django_db
-def test_who_may_ask():
-    house = make_house()
-    assert "missing" in house.client("expert").post(url(house), {}).context
-    assert house.client("expert").get(url(house)).status_code == 405
-    assert house.client("viewer").post(url(house), {}).status_code == 403
-    assert house.client("stranger").post(url(house), {}).status_code == 404
-    assert house.client(None).post(url(house), {}).status_code == 302
 
 
 def params(**given) -> Params:
@@ -89,4 +59,15 @@ def test_nothing_known_still_gives_an_answer():
     found = estimate(params(), model={}, dataset={}, cpus=1)
     assert found.steps == 30
     assert found.memory_mib > 0
-    assert META["parameters"]
+
+
+def test_samples_along_the_way_take_their_time():
+    often = {"max_steps": 100, "epochs": 100, "eval_steps": 10}
+    extra = of(**often, samples=8).seconds - of(**often, samples=0).seconds
+    assert extra == pytest.approx(12 * 8 * 64 * SMOL["parameters"] * 4 / 8e9, abs=1)
+    assert of(samples=0).seconds <= of().seconds
+
+
+def test_every_figure_has_words_and_a_look():
+    assert of().figures[0].label == "Steps"
+    assert {figure.look for figure in of().figures} <= {"count", "compact", "number", "size"}
