@@ -8,6 +8,7 @@ Events, one JSON object a line, each with `seq` (from 1), `t` (Unix seconds) and
     metric      step, values {name: float}
     log         level, message, data
     checkpoint  step, path, values
+    sample      step, answers [{question, expected, answer}] (what a model in training says to the same few questions)
     artefact    name, artefact_type, path, meta
     ready       data (a service says where it listens)
     environment python, processor, threads, devices, libraries (before the result: what it ran on)
@@ -20,7 +21,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,10 @@ class RunIO:
     def checkpoint(self, step: int, path: Path, values: Mapping[str, float] | None = None) -> None:
         """Announce a finished checkpoint folder (written under a temporary name and renamed by the caller)."""
         self.emit("checkpoint", step=step, path=str(path.resolve().relative_to(self.dir)), values=dict(values or {}))
+
+    def sample(self, step: int, answers: Sequence[Mapping[str, str]]) -> None:
+        """What the model answers at this step, each as {"question", "expected", "answer"}."""
+        self.emit("sample", step=step, answers=[dict(answer) for answer in answers])
 
     def artefact(self, name: str, artefact_type: str, path: Path, **meta: Any) -> None:
         """Announce a finished output. `meta` is JSON that the app's `finish` stores in the typed row."""

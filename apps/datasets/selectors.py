@@ -150,6 +150,12 @@ def version_url(artefact: Artefact) -> str:
     return reverse("datasets:version_detail", args=[artefact.project.slug, artefact.pk])
 
 
+def facts(artefact: Artefact) -> dict[str, Any]:
+    """What an estimate rests on: {"rows", "report", "size_bytes"} of a version."""
+    version = DatasetVersion.objects.get(pk=artefact.pk)
+    return {"rows": version.rows, "report": version.report, "size_bytes": artefact.size_bytes}
+
+
 def version_meta(artefact: Artefact) -> dict[str, Any]:
     """What a run that reads the version may know about it."""
     version = DatasetVersion.objects.select_related("dataset").filter(pk=artefact.pk).first()

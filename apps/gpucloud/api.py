@@ -280,6 +280,12 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
         first, last = (as_seq(asked[name]) if name in asked else None for name in ("from", "to"))
         return Response({"series": charts.read_chart(job, names, most, first, last)})
 
+    @extend_schema(responses=serializers.SamplesSerializer)
+    @action(detail=True, methods=["get"])
+    def samples(self, request: Request, pk: str) -> Response:
+        """What the model answered to the same few questions along the way, step by step."""
+        return Response({"samples": selectors.list_samples(self.get_object())})
+
 
 async def server_sent(job_id: UUID, since: int, may_see: Callable[[], bool]) -> AsyncIterator[str]:
     """Each event as `id`, `event` and `data`. The first message brings all events since the given number."""

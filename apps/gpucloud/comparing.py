@@ -94,6 +94,16 @@ def _number(value: Any) -> float | None:
     return value if isinstance(value, int | float) else None
 
 
+def answers_of(runs: list[Job]) -> list[Row]:
+    """What each run answered last to every question that one of them was asked along the way; empty if it was not."""
+    last: list[dict[str, str]] = []
+    for run in runs:
+        steps = selectors.list_samples(run)
+        last.append({row["question"]: row["answer"] for row in steps[-1]["answers"]} if steps else {})
+    asked = dict.fromkeys(question for answers in last for question in answers)
+    return [Row(question, [answers.get(question, "") for answers in last]) for question in asked]
+
+
 def charts_of(runs: list[Job]) -> list[str]:
     """Series to draw: what most runs have, the loss first. What the machine alone decides comes last."""
     order = {"loss": 0, "eval_loss": 1, "accuracy": 2}

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from pprint import pformat
 from typing import Any
 
@@ -95,7 +96,7 @@ def _metrics(actor: Actor, job: Job) -> dict[str, Any]:
 
 
 def charts(actor: Actor, job: Job) -> dict[str, Any]:
-    """Checkpoints to mark on the charts, and what may be done with them."""
+    """Checkpoints to mark on the charts, what may be done with them, and what the model answered along the way."""
     whole = list(selectors.list_checkpoints(job).filter(broken_at__isnull=True))
     may = actor.may("run_simple", job.project)
     return {
@@ -104,7 +105,34 @@ def charts(actor: Actor, job: Job) -> dict[str, Any]:
         "may_resume": may and job.state in (JobState.FAILED, JobState.CANCELLED),
         "may_publish": may and publishes(job.kind),
         "suggested": job.params.get("name") or job.name or "model",
+        **samples(job),
     }
+
+
+@dataclass
+class Asked:
+    """A question, and what was answered in which steps: a stretch of equal answers is told once."""
+
+    question: str
+    expected: str
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    """[{"first", "last", "text"}]: from step, to step, the answer."""
+
+    def add(self, step: int, text: str) -> None:
+        if self.answers and self.answers[-1]["text"] == text:
+            self.answers[-1]["last"] = step
+        else:
+            self.answers.append({"first": step, "last": step, "text": text})
+
+
+def samples(job: Job) -> dict[str, Any]:
+    """{"samples"}: each question with its answers in the order of the steps."""
+    asked: dict[str, Asked] = {}
+    for row in selectors.list_samples(job):
+        for answer in row["answers"]:
+            question = asked.setdefault(answer["question"], Asked(answer["question"], answer["expected"]))
+            question.add(row["step"], answer["answer"])
+    return {"samples": list(asked.values())}
 
 
 def publishes(kind: str) -> bool:

@@ -1,5 +1,6 @@
 """What an app adds to its job kinds on the web side: checks before the start, and what becomes of the results."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from apps.core.access import Actor
 from apps.core.errors import Conflict, NotFound
 from apps.core.models import Artefact, Project
 from apps.gpucloud.models import Attempt, Checkpoint, Job
+from workers.estimates import Estimate
 from workers.kinds import Kind, Resources, kinds
 from workers.params import Params
 
@@ -32,6 +34,8 @@ class Handler:
     """True where a checkpoint holds a model."""
     main_output = ""
     """Name of the output that one would use next, where a job makes several."""
+    estimated: Collection[str] = ()
+    """Kinds that tell what a job will take."""
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
         """Refuse what the parameters alone cannot show to be wrong. Raises InvalidInput or Conflict."""
@@ -39,6 +43,10 @@ class Handler:
     def resources(self, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> Resources:
         """What a run needs when the caller does not say."""
         return kind.resources
+
+    def estimate(self, kind: Kind, params: Params, inputs: dict[str, Artefact], needs: Resources) -> Estimate:
+        """What a job of an `estimated` kind will take. Raises AifsError where that cannot be told."""
+        raise NotFound(f"nobody reckons what {kind.name!r} takes")
 
     def reproduction_params(self, job: Job) -> dict[str, Any]:
         """Parameters in which a reproduction differs from what was recorded: the name under which it keeps what it

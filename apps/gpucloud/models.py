@@ -280,8 +280,8 @@ class Checkpoint(models.Model):
 
 
 class JobEvent(models.Model):
-    """A change worth telling: state, progress, checkpoint, artefact, result, error. Logs and metrics have tables of
-    their own and share the sequence."""
+    """A change worth telling: state, progress, sample, checkpoint, artefact, result, error. Logs and metrics have
+    tables of their own and share the sequence."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="events")
     seq = models.BigIntegerField()

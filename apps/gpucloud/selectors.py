@@ -21,6 +21,7 @@ from apps.gpucloud.models import (
     Attempt,
     Checkpoint,
     Job,
+    JobEvent,
     JobState,
     Lease,
     LogChunk,
@@ -109,6 +110,13 @@ def list_attempts(job: Job) -> QuerySet[Attempt]:
 def list_checkpoints(job: Job) -> QuerySet[Checkpoint]:
     """Those still in storage, and those found broken."""
     return job.checkpoints.filter(deleted_at__isnull=True).select_related("attempt").order_by("-step")
+
+
+def list_samples(job: Job) -> list[dict[str, Any]]:
+    """What its model answered along the way: [{"step", "answers": [{"question", "expected", "answer"}]}], by step."""
+    return sorted(
+        JobEvent.objects.filter(job=job, type="sample").values_list("data", flat=True), key=lambda row: row["step"]
+    )
 
 
 def current_attempt(job: Job) -> Attempt | None:
@@ -241,6 +249,23 @@ def get_quota(actor: Actor, project: Project, held: Held | None = None) -> Quota
     """With what is used of it; None where the project has no limit."""
     actor.require("view", project)
     return next(iter(with_use(Quota.objects.filter(project=project), held)), None)
+
+
+def memory_free(accelerators: int = 0) -> dict[str, int]:
+    """MiB that each ready node has left beside what its jobs were lent or have taken, by name; on its emptiest cards
+    together, for a job that wants so many."""
+    ready = Node.objects.filter(state=NodeState.READY)
+    if accelerators:
+        cards: dict[str, list[int]] = {}
+        seen = Accelerator.objects.filter(node__in=ready, memory_total_mib__isnull=False).exclude(vendor="cpu")
+        for name, total, used in seen.values_list("node__name", "memory_total_mib", "memory_used_mib"):
+            cards.setdefault(name, []).append((total or 0) - (used or 0))
+        return {name: sum(sorted(free)[-accelerators:]) for name, free in cards.items() if len(free) >= accelerators}
+    lent = Lease.objects.filter(released_at__isnull=True, accelerator__isnull=True)
+    taken: dict[Any, int] = {}
+    for node, memory, peak in lent.values_list("node_id", "memory_mib", "attempt__peak_memory_mib"):
+        taken[node] = taken.get(node, 0) + max(memory, peak or 0)
+    return {node.name: node.memory_mib - taken.get(node.pk, 0) for node in ready}
 
 
 def count_for_operators() -> dict[str, int]:

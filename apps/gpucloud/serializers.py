@@ -80,6 +80,23 @@ class CheckpointSerializer(serializers.ModelSerializer):
         return checkpoint.broken_at is not None
 
 
+class AnswerSerializer(serializers.Serializer):
+    question = serializers.CharField()
+    expected = serializers.CharField(help_text="What the data answers.")
+    answer = serializers.CharField()
+
+
+class SampleSerializer(serializers.Serializer):
+    step = serializers.IntegerField()
+    answers = AnswerSerializer(many=True)
+
+
+class SamplesSerializer(serializers.Serializer):
+    """Texts of a model: show them as text, never as markup."""
+
+    samples = SampleSerializer(many=True)
+
+
 class ReasonSerializer(serializers.Serializer):
     """Why a job waits or how it ended, in words; empty when there is nothing to say."""
 

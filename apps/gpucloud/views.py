@@ -20,7 +20,7 @@ from apps.core.lists import state
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.gpucloud import comparing, details, logs, selectors, services, shown
+from apps.gpucloud import comparing, details, estimates, logs, selectors, services, shown
 from apps.gpucloud.lists import JOBS, NODES, quota_rows, waiting_rows
 from apps.gpucloud.models import Job, JobState
 from apps.gpucloud.services.jobs import get_kind
@@ -104,6 +104,7 @@ def job_compare(request: HttpRequest, project: Project) -> HttpResponse:
         "named": json.dumps([{"id": str(row["job"].pk), "name": row["name"]} for row in rows]),
         "charts": comparing.charts_of(jobs),
         "figures": comparing.figures_of(jobs),
+        "answers": comparing.answers_of(jobs),
         "settings": comparing.settings_of(jobs) if jobs else [],
         "addable": [
             {"job": job, "name": details.title_of(job), "kind": shown.kind_label(job.kind)} for job in others[:50]
@@ -119,6 +120,13 @@ def job_log(request: HttpRequest, project: Project, job: UUID) -> StreamingHttpR
     name = content_disposition_header(True, f"{details.title_of(row)}.log") or "attachment"
     headers = {"Content-Disposition": name, "Cache-Control": "private, no-store"}
     return StreamingHttpResponse(logs.whole(row), content_type="text/plain; charset=utf-8", headers=headers)
+
+
+@project_page()
+def job_samples(request: HttpRequest, project: Project, job: UUID) -> HttpResponse:
+    """Part of the page of a run: what its model answered along the way, asked for again when there is more."""
+    row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
+    return render(request, "gpucloud/_samples.html", {"job": row, **details.samples(row)})
 
 
 @require_POST
@@ -182,7 +190,8 @@ def job_clone(request: HttpRequest, project: Project, job: UUID) -> HttpResponse
             return redirect("gpucloud:job_detail", project=project.slug, job=made.pk)
         except InvalidInput as error:
             form.add_errors(field_problems(error))
-    return render(request, "gpucloud/job_clone.html", {"job": row, "form": form, "title": details.title_of(row)})
+    context = {"job": row, "form": form, "title": details.title_of(row)}
+    return render(request, "gpucloud/job_clone.html", context | estimates.beside(actor, project, form))
 
 
 @project_page("run_simple")
@@ -198,7 +207,17 @@ def job_create(request: HttpRequest, project: Project, kind: str) -> HttpRespons
         except InvalidInput as error:
             form.add_errors(field_problems(error))
     context = {"form": form, "kind": definition, "kind_label": shown.kind_label(kind)}
-    return render(request, "gpucloud/job_create.html", context)
+    return render(request, "gpucloud/job_create.html", context | estimates.beside(actor, project, form))
+
+
+@require_POST
+@project_page("run_simple")
+def job_estimate(request: HttpRequest, project: Project, kind: str) -> HttpResponse:
+    """What a job would take by what stands in its form, as the fragment beside it."""
+    actor = request.actor  # type: ignore[attr-defined]
+    form = ParamsForm(get_kind(kind), project, request.POST, actor=actor)
+    found = estimates.beside(actor, project, form, request.POST.get("cpus", ""))
+    return render(request, "gpucloud/_estimate.html", found)
 
 
 @project_page()

@@ -9,11 +9,15 @@ from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import InvalidInput
 from apps.core.models import Artefact, Project
+from apps.datasets.selectors import facts
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Job
 from apps.lms.models import Instance, ModelVersion
+from apps.lms.selectors import model_facts
 from apps.lms.services import register_evaluation, register_model_version, snapshot, tell_of_health
-from workers.kinds import Kind
+from workers.estimates import Estimate
+from workers.kinds import Kind, Resources
+from workers.lms.estimate import EvaluateParams, ServeParams, of_evaluation, of_serving
 from workers.params import Params
 
 SERVED_S = 30
@@ -22,6 +26,17 @@ SERVED_S = 30
 
 class LmsHandler(Handler):
     package = "lms"
+    estimated = ("lms.evaluate", "lms.serve")
+
+    def estimate(self, kind: Kind, params: Params, inputs: dict[str, Artefact], needs: Resources) -> Estimate:
+        model = model_facts(inputs["model"])
+        if isinstance(params, ServeParams):
+            return of_serving(params, model=model)
+        if isinstance(params, EvaluateParams):
+            benchmark, dataset = (facts(inputs[name]) if name in inputs else None for name in ("benchmark", "dataset"))
+            given = {"cpus": needs.cpus, "accelerators": needs.accelerators}
+            return of_evaluation(params, model=model, benchmark=benchmark, dataset=dataset, **given)
+        return super().estimate(kind, params, inputs, needs)
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
         """An adapter alone answers nothing: its merged model does."""

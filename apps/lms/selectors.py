@@ -111,6 +111,11 @@ def list_usable(project: Project) -> QuerySet[ModelVersion]:
     return versions.select_related("model__project").order_by("-pk")
 
 
+def model_facts(artefact: Artefact) -> dict[str, Any]:
+    """What an estimate rests on: what was read of its files, and how many parameters it has."""
+    return {**artefact.meta, "parameters": ModelVersion.objects.get(pk=artefact.pk).parameters}
+
+
 def find_version(project: Project, ref: str) -> Artefact | None:
     """The artefact of `name` (newest version) or `name:number`."""
     name, colon, number = ref.rpartition(":")

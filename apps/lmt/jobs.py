@@ -8,11 +8,16 @@ from apps.core.access import Actor
 from apps.core.errors import InvalidInput
 from apps.core.models import Artefact, Project
 from apps.datasets.models import DatasetVersion
+from apps.datasets.selectors import facts
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Checkpoint, Job
 from apps.lms.models import ModelVersion
-from apps.lmt import services
-from workers.kinds import Kind
+from apps.lms.selectors import model_facts
+from apps.lmt import selectors, services
+from workers.estimates import Estimate
+from workers.kinds import Kind, Resources
+from workers.lmt.base import TuningParams
+from workers.lmt.estimate import estimate
 from workers.params import Params
 
 NEEDED_FORMAT = "messages"
@@ -22,6 +27,7 @@ class LmtHandler(Handler):
     package = "lmt"
     publishes = True
     main_output = "model"
+    estimated = selectors.run_kinds()
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:
         """Raises InvalidInput, by field, for data without conversations and for a model that cannot be trained."""
@@ -32,6 +38,17 @@ class LmtHandler(Handler):
         if version is None or version.format != "safetensors":
             text = _("Only whole models in safetensors can be tuned; this one is stored as %(format)s.")
             raise wrong("model", text, format=version.format if version else "?")
+
+    def estimate(self, kind: Kind, params: Params, inputs: dict[str, Artefact], needs: Resources) -> Estimate:
+        if not isinstance(params, TuningParams):
+            return super().estimate(kind, params, inputs, needs)
+        return estimate(
+            params,
+            model=model_facts(inputs["model"]),
+            dataset=facts(inputs["dataset"]),
+            cpus=needs.cpus,
+            accelerators=needs.accelerators,
+        )
 
     def publish(self, actor: Actor, job: Job, checkpoint: Checkpoint, name: str) -> Job:
         return services.publish_checkpoint(actor, job, checkpoint, name)

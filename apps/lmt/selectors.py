@@ -11,16 +11,11 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import NotFound
 from apps.core.models import Artefact, Project
-from apps.core.selectors import find_artefact
-from apps.datasets.models import DatasetVersion
-from apps.gpucloud import costs
 from apps.gpucloud import selectors as jobs
 from apps.gpucloud.models import Job, JobState, MetricChunk
 from apps.gpucloud.shown import title_of
 from apps.lms.models import ModelVersion
-from workers.kinds import Resources, kinds
-from workers.lmt.base import TuningParams
-from workers.lmt.estimate import estimate
+from workers.kinds import kinds
 
 PREFIX = "lmt."
 
@@ -96,17 +91,6 @@ def begun(story: Story) -> Story:
         return story
     first = MetricChunk.objects.filter(job=story.job, name="eval_loss", first_step=0).order_by("id").first()
     return replace(story, loss_before=first.values[0]) if first else story
-
-
-def estimate_run(project: Project, params: TuningParams, needs: Resources) -> dict[str, Any]:
-    """What a run would take: an `Estimate` as a dict, and its `cost`. Raises NotFound when model or data is missing."""
-    model = find_artefact(project, "model_version", params.model)
-    data = find_artefact(project, "dataset_version", params.dataset)
-    version = DatasetVersion.objects.get(pk=data.pk)
-    facts = {**model.meta, "parameters": ModelVersion.objects.get(pk=model.pk).parameters}
-    rows = {"rows": version.rows, "report": version.report}
-    found = estimate(params, model=facts, dataset=rows, cpus=needs.cpus, accelerators=needs.accelerators)
-    return {**found.as_dict(), "cost": costs.expected(needs, found.seconds)}
 
 
 def checkpoint_url(artefact: Artefact) -> str:

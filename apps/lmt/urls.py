@@ -8,6 +8,5 @@ app_name = "lmt"
 urlpatterns = [
     path("", views.run_list, name="run_list"),
     path("new/", views.run_create, name="run_create"),
-    path("new/estimate/", views.run_estimate, name="run_estimate"),
     path("<uuid:run>/", views.run_detail, name="run_detail"),
 ]

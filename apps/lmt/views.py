@@ -6,22 +6,19 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from apps.core import lists
 from apps.core.access import Actor
-from apps.core.errors import AifsError, InvalidInput, field_problems
+from apps.core.errors import InvalidInput, field_problems
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.gpucloud import details, shown
+from apps.gpucloud import details, estimates, shown
 from apps.gpucloud.models import Job
 from apps.lms.selectors import before_after
 from apps.lmt import selectors, services
 from apps.lmt.lists import RUNS
 from workers.kinds import Resources, kinds
-from workers.lmt.base import TuningParams
 
 DEFAULT_KIND = "lmt.sft"
 
@@ -45,17 +42,8 @@ def run_create(request: HttpRequest, project: Project) -> HttpResponse:
         else:
             return redirect("lmt:run_detail", project.slug, run.pk)
     context = {"form": form, "kind": kind, "kinds": [(name, shown.kind_label(name)) for name in selectors.run_kinds()]}
-    return render(
-        request, "lmt/run_create.html", context | estimated(project, form), status=400 if form.errors else 200
-    )
-
-
-@require_POST
-@project_page("run_simple")
-def run_estimate(request: HttpRequest, project: Project) -> HttpResponse:
-    """Steps, time and memory of what stands in the form, as a fragment beside it."""
-    form = form_of(request, project, kind_of(request))
-    return render(request, "lmt/_estimate.html", estimated(project, form))
+    context |= estimates.beside(request.actor, project, form)  # type: ignore[attr-defined]
+    return render(request, "lmt/run_create.html", context, status=400 if form.errors else 200)
 
 
 @project_page()
@@ -77,10 +65,12 @@ def run_detail(request: HttpRequest, project: Project, run: UUID) -> HttpRespons
 
 
 def _overview(actor: Actor, project: Project, job: Job, story: selectors.Story) -> dict[str, Any]:
+    expected = estimates.of_job(actor, job)
     return {
         **details.charts(actor, job),
         "rows": job.result.get("rows") or {},
-        "estimate": estimate_of(project, job),
+        "estimate": expected,
+        "expected_cost": estimates.cost(expected, Resources(**job.resources)) if expected else None,
         "measured": selectors.measured(job),
         "comparisons": before_after(actor, story.made) if story.made else [],
     }
@@ -101,31 +91,3 @@ def form_of(request: HttpRequest, project: Project, kind: str) -> ParamsForm:
     initial = {name: value for name, value in request.GET.items() if name in kinds.get(kind).params.model_fields}
     data = request.POST if bound else None
     return ParamsForm(kind, project, data, request.FILES or None, actor=request.actor, initial=initial)  # type: ignore[attr-defined]
-
-
-def estimated(project: Project, form: ParamsForm) -> dict[str, Any]:
-    """{"estimate"}, or {"missing"} with what keeps it from being made."""
-    if not form.is_bound:
-        values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-        values = {name: value for name, value in values.items() if value not in (None, "")}
-    elif form.is_valid():
-        values = form.params()
-    else:
-        return {"missing": _("Choose a model and data to see what the run will take.")}
-    return _estimate(project, form.kind.name, values)
-
-
-def estimate_of(project: Project, job: Job) -> dict[str, Any] | None:
-    """What was expected of a run, by the same formula as before it started."""
-    return _estimate(project, job.kind, job.params, Resources(**job.resources)).get("estimate")
-
-
-def _estimate(project: Project, kind: str, values: dict[str, Any], needs: Resources | None = None) -> dict[str, Any]:
-    definition = kinds.get(kind)
-    try:
-        params = definition.params.model_validate({"name": "-", **values})
-        if not isinstance(params, TuningParams):
-            return {}
-        return {"estimate": selectors.estimate_run(project, params, needs or definition.resources)}
-    except (AifsError, ValueError):
-        return {"missing": _("Choose a model and data to see what the run will take.")}

@@ -1,6 +1,7 @@
 /** `<live-job data-job data-state>`: keeps the server-rendered state, progress, reason and values inside it fresh.
  *
  *  Inside: `[data-live=state]` holding a ui/badge, ui/progress, `[data-live=reason]`, `[data-metric=loss]`.
+ *  `aifs:sample` is told to the page when its model has answered, and once at the start, for what came meanwhile.
  *  `data-reload` loads the page anew when the job starts or ends, since what the page offers changes then. */
 import { el, icon, setIcon } from "../dom";
 import { hasEnded, type Job, type JobEvent, type Link, type Progress, watchJob } from "../jobs";
@@ -35,6 +36,7 @@ class LiveJob extends HTMLElement {
   private stop?: () => void;
   private state = "";
   private etaAt = 0;
+  private caughtUp = false;
   private timer = 0;
   private readonly note = el("p", { class: "notice mb-3", "data-tone": "warn", role: "status", hidden: true });
 
@@ -56,6 +58,8 @@ class LiveJob extends HTMLElement {
   }
 
   private onJob(job: Job): void {
+    if (!this.caughtUp) this.tellOfSamples();
+    this.caughtUp = true;
     this.setState(job.state, job.reason_text);
     if (job.progress) this.setProgress(job.progress);
     if (job.metrics) this.setMetrics(job.metrics);
@@ -66,7 +70,12 @@ class LiveJob extends HTMLElement {
       if (event.type === "state") this.setState(String(event.state), event.reason_text as string | undefined);
       if (event.type === "progress") this.setProgress(event as unknown as Progress);
       if (event.type === "metric") this.setMetrics(event.values as Record<string, number>);
+      if (event.type === "sample") this.tellOfSamples();
     }
+  }
+
+  private tellOfSamples(): void {
+    document.body.dispatchEvent(new CustomEvent("aifs:sample"));
   }
 
   private onLink(link: Link): void {

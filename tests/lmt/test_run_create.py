@@ -42,8 +42,9 @@ def test_simple_form_asks_at_most_five_things(house):
 def test_estimate_stands_beside_a_form_that_is_filled_in(house, tmp_path):
     model, data = make_model(house.project, tmp_path), make_data(house, tmp_path)
     page = house.client("expert").get(url(house), {"model": model.pk, "dataset": data.pk})
-    assert page.context["estimate"]["steps"] == 30
-    assert page.context["estimate"]["rows"] == data.rows
+    assert page.context["estimate"].steps == 30
+    assert page.context["estimate"].rows == data.rows
+    assert reverse("gpucloud:job_estimate", args=[house.project.slug, "lmt.sft"]) in page.content.decode()
 
 
 def test_expert_starts_a_run(house, filled):

@@ -68,7 +68,7 @@ def test_page_of_a_run_that_waits(tmp_path):
     run = start(house, tmp_path)
     page = house.client("viewer").get(url(house, run))
     assert page.status_code == 200
-    assert page.context["estimate"]["steps"] == 30
+    assert page.context["estimate"].steps == 30
     assert reverse("gpucloud:job_detail", args=[house.project.slug, run.pk]) in page.content.decode()
 
 

@@ -13,6 +13,7 @@ from workers import archives, kinds
 from workers.errors import InvalidInput
 from workers.io import RunIO
 from workers.kinds import Resources
+from workers.lms.answering import greedy_answer
 from workers.lms.benchmarks import benchmarks, read_folder
 from workers.lms.chat import Encoded, encode, ensure_template, prompt_ids
 from workers.lms.loading import load_model, load_tokenizer, set_up
@@ -282,22 +283,12 @@ def answer(
     params: Params, io: RunIO, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
 ) -> Iterator[dict[str, str]]:
     """{"prompt", "answer"} of every sample question, each answer the model's most likely words."""
-    import torch
-
     ensure_template(tokenizer)
     for number, prompt in enumerate(params.prompts, start=1):
-        ids = torch.tensor([prompt_ids(tokenizer, [{"role": "user", "content": prompt}])], device=model.device)
-        written = model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=params.answer_tokens,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        text = tokenizer.decode(written[0, ids.shape[1] :], skip_special_tokens=True)
+        asked = prompt_ids(tokenizer, [{"role": "user", "content": prompt}])
+        text = greedy_answer(model, tokenizer, asked, params.answer_tokens)
         io.progress(number, len(params.prompts), _("Answering"), unit=_("answers"))
-        yield {"prompt": prompt, "answer": str(text).strip()}
+        yield {"prompt": prompt, "answer": text}
 
 
 def rows(io: RunIO, name: str, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:

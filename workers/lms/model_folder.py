@@ -219,6 +219,8 @@ def _shape(config: dict[str, Any]) -> dict[str, int]:
         "intermediate_size": ("intermediate_size", "ffn_hidden_size", "n_inner"),
         "heads": ("num_attention_heads", "n_head"),
         "vocab_size": ("vocab_size",),
+        "kv_heads": ("num_key_value_heads", "num_attention_heads", "n_head"),
+        "head_size": ("head_dim",),
     }
     found = {
         name: next((config[key] for key in keys if isinstance(config.get(key), int)), 0) for name, keys in names.items()

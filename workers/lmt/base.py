@@ -242,6 +242,24 @@ class TuningParams(Params):
         group=_("Checkpoints and measuring"),
         ge=1,
     )
+    samples: int = param(
+        2,
+        label=_("Sample questions"),
+        help=_(
+            "The model answers them before, at each measuring and at the end, so that one can read what it learned."
+        ),
+        group=_("Checkpoints and measuring"),
+        ge=0,
+        le=8,
+    )
+    sample_tokens: int = param(
+        64,
+        label=_("Longest sample answer"),
+        unit=_("tokens"),
+        group=_("Checkpoints and measuring"),
+        ge=1,
+        le=1024,
+    )
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = param(
         "auto",

@@ -51,12 +51,44 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Question:
+    """A conversation up to where the model shall speak, and what the data has it say there."""
+
+    messages: list[dict[str, Any]]
+    expected: str
+
+    @property
+    def text(self) -> str:
+        """Its last words, which are what is asked."""
+        return str(self.messages[-1].get("content") or "") if self.messages else ""
+
+
+class Questions:
+    """The first few different ones of the rows that were added."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.found: list[Question] = []
+
+    def add(self, messages: list[dict[str, Any]]) -> None:
+        """The first question of a conversation that has an answer."""
+        if len(self.found) >= self.most:
+            return
+        turn = next(number for number, message in enumerate(messages) if message.get("role") == "assistant")
+        question = Question(messages[:turn], str(messages[turn].get("content") or ""))
+        if question not in self.found:
+            self.found.append(question)
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """train: Arrow stream file with `input_ids` and `labels`; held_out: rows that only measure."""
+    """train: Arrow stream file with `input_ids` and `labels`; held_out: rows that only measure; questions: what the
+    model is asked along the way, of rows that are not learned where there are such."""
 
     train: Path
     held_out: list[Encoded]
     report: Report
+    questions: list[Question] = field(default_factory=list)
 
 
 def prepare(params: TuningParams, io: RunIO, tokenizer: "PreTrainedTokenizerBase") -> Prepared:
@@ -64,13 +96,16 @@ def prepare(params: TuningParams, io: RunIO, tokenizer: "PreTrainedTokenizerBase
     own = conversations(io, "dataset")
     report = Report()
     held_out: list[Encoded] = []
+    unseen, learned = Questions(params.samples), Questions(params.samples)
     apart = io.has_input("eval_dataset")
     if apart:
         other = conversations(io, "eval_dataset")
         keys = _smallest_keys(other, lambda count: params.eval_rows)
-        unseen = Report()  # what is wrong with rows of another dataset is no concern of this one's count
-        encoded = (_encode(number, row, params, tokenizer, unseen) for number, row, key in _rows(other) if key in keys)
-        held_out = [row for row in encoded if row]
+        ignored = Report()  # what is wrong with rows of another dataset is no concern of this one's count
+        for number, messages, key in _rows(other):
+            if key in keys and (row := _encode(number, messages, params, tokenizer, ignored)):
+                held_out.append(row)
+                unseen.add(messages)
     else:
         keys = _smallest_keys(own, lambda count: _share(params, count))
     train = io.scratch("data") / "train.arrow"
@@ -82,12 +117,14 @@ def prepare(params: TuningParams, io: RunIO, tokenizer: "PreTrainedTokenizerBase
             elif row := _encode(number, messages, params, tokenizer, report):
                 if key in keys:
                     held_out.append(row)
+                    unseen.add(messages)
                 else:
                     writer.add(row)
+                    learned.add(messages)
                     report.count(row)
     report.held_out_rows = len(held_out)
     _tell(io, params, report)
-    return Prepared(train, held_out, report)
+    return Prepared(train, held_out, report, [*unseen.found, *learned.found][: params.samples])
 
 
 def conversations(io: RunIO, name: str) -> Path:

@@ -19,6 +19,7 @@ from apps.gpucloud.charts import outline
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Attempt, Job, JobEvent, LogChunk, MetricChunk
 from apps.gpucloud.services.attempts import Claim
+from apps.gpucloud.services.samples import store_sample
 from apps.gpucloud.services.transitions import add_event, lock_attempt
 from apps.gpucloud.services.wakeups import wake_pages
 
@@ -61,6 +62,8 @@ def store_batch(claim: Claim, batch: Batch) -> None:
             lines.append({name: event.get(name) for name in ("t", "level", "message", "data")})
         elif type == "progress":
             progress = event
+        elif type == "sample":
+            store_sample(job, event)
         else:
             _store_event(job, attempt, event)
     if progress:

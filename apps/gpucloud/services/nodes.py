@@ -23,7 +23,7 @@ def register_node(
     """A new agent speaks for the node from now on; one that spoke before it finds itself replaced at its next
     heartbeat."""
     node, _created = Node.objects.get_or_create(name=name, defaults={"pool": pool})
-    Node.objects.filter(pk=node.pk).update(pool=pool, agent_id=agent_id, heartbeat_at=Now(), **machine)
+    Node.objects.filter(pk=node.pk).update(agent_id=agent_id, heartbeat_at=Now(), **machine)
     Node.objects.filter(pk=node.pk, state=NodeState.LOST).update(state=NodeState.READY)
     store_devices(node, devices)
     wake_scheduler()

@@ -15,6 +15,7 @@ from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud import details as gpucloud
+from apps.gpucloud import estimates
 from apps.lms import details, selectors, services, snippets
 from apps.lms.forms import DeploymentForm, ExternalForm, ScaleForm
 from apps.lms.lists import DEPLOYMENTS
@@ -46,7 +47,10 @@ def deployment_create(request: HttpRequest, project: Project) -> HttpResponse:
         else:
             return redirect("lms:deployment_detail", project.slug, deployment.name)
     status = 400 if form.errors or params.errors else 200
-    return render(request, "lms/deployment_create.html", {"form": form, "params": params}, status=status)
+    start = {"model": str(initial.get("model", ""))}
+    chosen = ParamsForm("lms.serve", project, request.POST or None, actor=actor, initial=start)
+    context = {"form": form, "params": params, **estimates.beside(actor, project, chosen)}
+    return render(request, "lms/deployment_create.html", context, status=status)
 
 
 @project_page("deploy")

@@ -13,6 +13,7 @@ from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud import details as gpucloud
+from apps.gpucloud import estimates
 from apps.gpucloud.services import submit_job
 from apps.lms import details, selectors
 from apps.lms.lists import EVALUATIONS
@@ -39,7 +40,8 @@ def evaluation_create(request: HttpRequest, project: Project) -> HttpResponse:
             form.add_errors(field_problems(error))
         else:
             return redirect("gpucloud:job_detail", project.slug, job.pk)
-    return render(request, "lms/evaluation_create.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, **estimates.beside(actor, project, form)}
+    return render(request, "lms/evaluation_create.html", context, status=400 if form.errors else 200)
 
 
 @project_page()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.workers import tiny
-from tests.workers.lmt.test_sft import ROWS, series, spec_of
+from tests.workers.lmt.test_sft import ROWS, samples, series, spec_of
 
 pytestmark = pytest.mark.fault
-PARAMS = {"max_steps": 12, "save_steps": 4, "lora_dropout": 0.1, "eval_steps": 6}
+PARAMS = {"max_steps": 12, "save_steps": 4, "lora_dropout": 0.1, "eval_steps": 6, "sample_tokens": 8}
 STOPPED = 75
 
 
@@ -58,6 +58,8 @@ def assert_equal(directory: Path, unbroken: Path) -> None:
     assert series(directory, "eval_loss") == series(unbroken, "eval_loss")
     ours, theirs = (path / "outputs" / "model" / "model.safetensors" for path in (directory, unbroken))
     assert ours.read_bytes() == theirs.read_bytes()
+    assert samples(directory) == samples(unbroken)
+    assert list(samples(unbroken)) == [0, 6, 12]
     first, second = (tiny.read_events(path, "result")[-1]["values"] for path in (directory, unbroken))
     assert first == second
 

@@ -36,6 +36,11 @@ def series(directory: Path, name: str) -> dict[int, float]:
     }
 
 
+def samples(directory: Path) -> dict[int, list[dict[str, str]]]:
+    """Answers by step; what a later attempt did again replaces the earlier."""
+    return {event["step"]: event["answers"] for event in tiny.read_events(directory, "sample")}
+
+
 @pytest.mark.parametrize("method", methods.names())
 def test_loss_of_three_steps(tmp_path, tiny_model, rows, method):
     tiny.run(spec_of(tmp_path / "run", tiny_model, rows, {"method": method}))

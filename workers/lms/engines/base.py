@@ -11,6 +11,7 @@ from workers.errors import InvalidInput
 from workers.registry import Registry
 from workers.words import marked as _
 
+AS_COMPUTED = {"f32": 4.0, "f16": 2.0}
 REMEMBERED = 8
 """Past conversations worth keeping in the cache, for each one that may run."""
 
@@ -95,25 +96,31 @@ class Engine(ABC):
 @dataclass(frozen=True)
 class Runtime:
     """A way to serve models. `why_not(folder, config)` is empty when it can serve that model, else the reason.
-    `order`: `auto` takes the lowest that can."""
+    `order`: `auto` takes the lowest that can. `weight_bytes`: memory it keeps for a parameter, by precision."""
 
     name: str
     label: str
     order: int
     why_not: Callable[[Path, dict[str, Any]], str]
     start: Callable[[Settings], Engine]
+    weight_bytes: dict[str, float]
 
 
 runtimes: Registry[Runtime] = Registry("serving runtime", "workers.lms.engines")
 
 
 def register(
-    name: str, *, label: str, order: int, why_not: Callable[[Path, dict[str, Any]], str]
+    name: str,
+    *,
+    label: str,
+    order: int,
+    why_not: Callable[[Path, dict[str, Any]], str],
+    weight_bytes: dict[str, float] = AS_COMPUTED,
 ) -> Callable[[Callable[[Settings], Engine]], Callable[[Settings], Engine]]:
     """Register the decorated `start(settings)` as a runtime."""
 
     def decorate(start: Callable[[Settings], Engine]) -> Callable[[Settings], Engine]:
-        runtimes.add(name, Runtime(name, label, order, why_not, start))
+        runtimes.add(name, Runtime(name, label, order, why_not, start, weight_bytes))
         return start
 
     return decorate

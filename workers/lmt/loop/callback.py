@@ -21,13 +21,19 @@ PROGRESS_EVERY_S = 0.2
 class RunCallback(TrainerCallback):  # type: ignore[misc]
     """Speaks for one training run.
 
-    measure: held-out loss of the model as it is, or None. state: what a resumed run must know, kept in each checkpoint.
+    measure: held-out loss of the model as it is, or None. sample: lets the model answer its questions, told the step.
+    state: what a resumed run must know, kept in each checkpoint.
     """
 
     def __init__(
-        self, io: RunIO, measure: Callable[[], float] | None, eval_steps: int | None, state: dict[str, Any]
+        self,
+        io: RunIO,
+        measure: Callable[[], float] | None,
+        sample: Callable[[int], None],
+        eval_steps: int | None,
+        state: dict[str, Any],
     ) -> None:
-        self.io, self.measure, self.eval_steps, self.state = io, measure, eval_steps, state
+        self.io, self.measure, self.sample, self.eval_steps, self.state = io, measure, sample, eval_steps, state
         self.last_loss = math.nan
         self._busy_s = 0.0
         self._began = 0.0
@@ -46,11 +52,21 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         if self.io.should_stop:
             control.should_save = True
             control.should_training_stop = True
-        elif self.measure and self.eval_steps and state.global_step % self.eval_steps == 0:
+        elif self.eval_steps and state.global_step % self.eval_steps == 0:
+            self._look(state.global_step)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        if state.global_step >= state.max_steps:
+            self.sample(state.global_step)
+
+    def _look(self, step: int) -> None:
+        """How far it has come: the loss on what it does not learn, and what it answers."""
+        if self.measure:
             loss = self.measure()
             if not math.isfinite(loss):
-                raise diverged(state.global_step)
-            self.io.metric(state.global_step, {"eval_loss": loss})
+                raise diverged(step)
+            self.io.metric(step, {"eval_loss": loss})
+        self.sample(step)
 
     def on_log(
         self,

@@ -19,6 +19,7 @@ from workers.lmt.base import TuningParams
 from workers.lmt.data import Prepared
 from workers.lmt.loop import checkpoints
 from workers.lmt.loop.callback import RunCallback, diverged
+from workers.lmt.loop.samples import Sampler
 from workers.lmt.methods import methods
 from workers.words import marked as _
 
@@ -42,9 +43,14 @@ def train(
     set_seed(seed)
     steps = params.steps(data.report.train_rows)
     before = _loss_before(io, model, data)
+    sampler = Sampler(params, io, tokenizer, data.questions)
+    if data.questions and not io.resume_from:
+        io.progress(0, 1, _("Answering the sample questions"))
+        sampler.ask(model, 0)
     callback = RunCallback(
         io,
         measure=(lambda: answer_loss(trainer.model, data.held_out)) if data.held_out else None,
+        sample=lambda step: sampler.ask(trainer.model, step),
         eval_steps=params.eval_steps,
         state={"loss_before": before},
     )
