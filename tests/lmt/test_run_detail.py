@@ -83,7 +83,7 @@ def test_expected_and_real_cost_stand_beside_each_other(tmp_path, settings):
     page = house.client("viewer").get(url(house, run))
     cores = run.resources["cpus"]
     assert page.context["cost"].core_hours == pytest.approx(cores, abs=0.01)
-    assert money(page.context["estimate"]["cost"].amount) in page.content.decode()
+    assert money(page.context["expected_cost"].amount) in page.content.decode()
     assert f"{cores * 90}." in page.content.decode()
 
 
