@@ -134,6 +134,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "tidy": {"task": "core.tidy", "schedule": 3600.0, "options": {"queue": "control"}},
     "tidy checkpoints": {"task": "gpucloud.tidy", "schedule": 3600.0, "options": {"queue": "control"}},
+    "collect storage": {"task": "core.collect", "schedule": 86400.0, "options": {"queue": "control"}},
     "deliver webhooks": {"task": "core.deliver_webhooks", "schedule": 30.0, "options": {"queue": "control"}},
     "reconcile deployments": {"task": "lms.reconcile_deployments", "schedule": 10.0, "options": {"queue": "control"}},
 }

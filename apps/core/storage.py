@@ -1,6 +1,7 @@
 """Where bytes live: content-addressed objects, and a tree of checkpoints beside them (see DESIGN, Storage).
 
     objects/ab/abcdef…      one file per SHA-256, read-only, never changed
+    trash/ab/abcdef…        objects that nothing named when it was last looked; still read, deleted later
     checkpoints/JOB/STEP/   a run's checkpoints, deleted as newer ones come
     tmp/                    what is being written; renamed when it is whole
 
@@ -15,6 +16,8 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
@@ -35,6 +38,14 @@ class ChecksumMismatch(AifsError):
     """Stored bytes are not what was stored."""
 
     status, code = 500, "checksum_mismatch"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file in storage. since: when it was written, or came into the trash, by the storage's clock."""
+
+    size: int
+    since: datetime
 
 
 def manifest_sha256(manifest: Manifest) -> str:
@@ -61,7 +72,8 @@ class Storage:
     """url: any fsspec URL; `file://` (or a plain path) is the local disk."""
 
     def __init__(self, url: str) -> None:
-        self.fs, root = fsspec.url_to_fs(url)
+        # no listing is remembered: what another process moved or deleted must not look as if it were there
+        self.fs, root = fsspec.url_to_fs(url, use_listings_cache=False)
         self.root = str(root).rstrip("/")
         protocols = {self.fs.protocol} if isinstance(self.fs.protocol, str) else set(self.fs.protocol)
         self.local = "file" in protocols
@@ -81,34 +93,62 @@ class Storage:
         return {name: _entry(*self.put_file(path)) for name, path in _files(directory)}
 
     def has(self, sha256: str) -> bool:
-        return bool(self.fs.exists(self._object(sha256)))
+        return any(self.fs.exists(place) for place in self._places(sha256))
 
     def list_objects(self) -> Iterator[tuple[str, int]]:
-        """Hash and size of every stored file, in no order."""
-        for path, facts in self.fs.find(f"{self.root}/objects", detail=True).items():
-            if SHA256.fullmatch(name := PurePosixPath(path).name):
-                yield name, int(facts["size"])
+        """Hash and size of every stored file that can be read, in no order."""
+        for prefix in self.folders():
+            for sha256, stored in (self.list_trash(prefix) | self.list_folder(prefix)).items():
+                yield sha256, stored.size
 
     def open(self, sha256: str) -> BinaryIO:
         """Read an object. Raises NotFound."""
-        try:
-            return cast(BinaryIO, self.fs.open(self._object(sha256), "rb"))
-        except FileNotFoundError:
-            raise NotFound(_("The stored file is gone."), sha256=sha256) from None
+        for place in self._places(sha256):
+            with contextlib.suppress(FileNotFoundError):
+                return cast(BinaryIO, self.fs.open(place, "rb"))
+        raise NotFound(_("The stored file is gone."), sha256=sha256)
 
     def local_path(self, sha256: str) -> Path | None:
         """Where an object lies on this machine, for libraries that want a path; None when storage is elsewhere."""
-        path = Path(self._object(sha256))
-        return path if self.local and path.exists() else None
+        places = (Path(place) for place in self._places(sha256))
+        return next((path for path in places if path.exists()), None) if self.local else None
 
     def fetch_file(self, sha256: str, target: Path) -> None:
         """Bring an object to a local path and check it. Raises ChecksumMismatch (the target is removed) or NotFound."""
-        self._read(self._object(sha256), target, sha256)
+        self._read(self._places(sha256), target, sha256)
 
     def fetch_tree(self, manifest: Manifest, directory: Path) -> None:
         """Bring a tree into a folder and check every file."""
         for name, entry in manifest.items():
             self.fetch_file(entry["sha256"], safe_join(directory, name))
+
+    # --- the trash (see `services/collecting.py`)
+
+    def folders(self) -> list[str]:
+        """Beginnings of the hashes that lie here or in the trash, sorted: two digits each, so 256 at most."""
+        paths = [path for root in ("objects", "trash") for path in self.fs.glob(f"{self.root}/{root}/*")]
+        return sorted({PurePosixPath(path).name for path in paths})
+
+    def list_folder(self, prefix: str) -> dict[str, Stored]:
+        """Objects whose hash begins with these two digits, the trash left out."""
+        return self._list(f"objects/{prefix}")
+
+    def list_trash(self, prefix: str) -> dict[str, Stored]:
+        return self._list(f"trash/{prefix}")
+
+    def throw_away(self, sha256: str) -> None:
+        """Into the trash: it is read as before, but no longer reused, so whoever stores the same bytes again writes
+        them anew. At every moment it is in one of the two places."""
+        self._move(self._object(sha256), self._object(sha256, "trash"))
+
+    def bring_back(self, sha256: str) -> None:
+        """Out of the trash."""
+        self._move(self._object(sha256, "trash"), self._object(sha256))
+
+    def empty_of(self, sha256: str) -> None:
+        """Delete what lies in the trash under this hash."""
+        with contextlib.suppress(FileNotFoundError):
+            self.fs.rm_file(self._object(sha256, "trash"))
 
     # --- checkpoints
 
@@ -137,7 +177,7 @@ class Storage:
         """Bring a checkpoint into a folder. Raises ChecksumMismatch or NotFound when it is not what was stored."""
         source = self._checkpoint(job_id, step)
         for name, entry in manifest.items():
-            self._read(f"{source}/{_clean(name)}", safe_join(directory, name), entry["sha256"])
+            self._read((f"{source}/{_clean(name)}",), safe_join(directory, name), entry["sha256"])
 
     def open_checkpoint(self, job_id: object, step: int, name: str) -> BinaryIO:
         """Read one file of a checkpoint. Raises NotFound: checkpoints go as newer ones come."""
@@ -191,10 +231,30 @@ class Storage:
 
     # --- inside
 
-    def _object(self, sha256: str) -> str:
+    def _object(self, sha256: str, folder: str = "objects") -> str:
         if not SHA256.fullmatch(sha256):
             raise InvalidInput(_("This is not a SHA-256 hash."))
-        return f"{self.root}/objects/{sha256[:2]}/{sha256}"
+        return f"{self.root}/{folder}/{sha256[:2]}/{sha256}"
+
+    def _places(self, sha256: str) -> tuple[str, ...]:
+        """Where an object may lie; the first place twice, as it may be brought back between two looks."""
+        return self._object(sha256), self._object(sha256, "trash"), self._object(sha256)
+
+    def _list(self, folder: str) -> dict[str, Stored]:
+        found = self.fs.find(f"{self.root}/{folder}", detail=True).items()
+        named = ((PurePosixPath(path).name, facts) for path, facts in found)
+        return {name: Stored(int(facts["size"]), _since(facts)) for name, facts in named if SHA256.fullmatch(name)}
+
+    def _move(self, source: str, target: str) -> None:
+        """What is gone already is fine."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.local:
+                os.utime(source)
+                Path(target).parent.mkdir(parents=True, exist_ok=True)
+                os.rename(source, target)
+            else:
+                self.fs.copy(source, target)
+                self.fs.rm_file(source)
 
     def _checkpoint(self, job_id: object, step: int) -> str:
         return f"{self.root}/checkpoints/{uuid.UUID(str(job_id))}/{int(step)}"
@@ -222,6 +282,7 @@ class Storage:
         try:
             if not _link(path, temporary):
                 _copy(path, temporary, sha256)
+            os.utime(temporary)  # a linked file brings the time of its own making
             _sync(temporary)
             temporary.chmod(0o444)
             final = Path(target)
@@ -232,18 +293,30 @@ class Storage:
             temporary.unlink(missing_ok=True)
         _sync_folder(final.parent)
 
-    def _read(self, source: str, target: Path, sha256: str) -> None:
+    def _read(self, places: tuple[str, ...], target: Path, sha256: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
-        try:
-            if not (self.local and _link(Path(source), target)):
-                self.fs.get_file(source, str(target))
-        except FileNotFoundError:
-            raise NotFound(_("The stored file is gone."), sha256=sha256) from None
+        if not any(self._fetch(place, target) for place in places):
+            raise NotFound(_("The stored file is gone."), sha256=sha256)
         found, _size = file_sha256(target)
         if found != sha256:
             target.unlink()
             raise ChecksumMismatch(_("A stored file has changed on disk."), sha256=sha256, found=found)
+
+    def _fetch(self, place: str, target: Path) -> bool:
+        """False when nothing is there."""
+        try:
+            if not (self.local and _link(Path(place), target)):
+                self.fs.get_file(place, str(target))
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _since(facts: dict[str, Any]) -> datetime:
+    """File systems of fsspec each have a name of their own for it."""
+    found = next(facts[name] for name in ("LastModified", "mtime", "created") if name in facts)
+    return found if isinstance(found, datetime) else datetime.fromtimestamp(found, UTC)
 
 
 @lru_cache(maxsize=1)

@@ -11,12 +11,15 @@ class GpucloudConfig(AppConfig):
         from apps.core import artefact_types, commands, lineage, navigation
         from apps.core import dashboard as core_dashboard
         from apps.core import notices as core_notices
+        from apps.core.services import collecting
         from apps.gpucloud import dashboard, notices
         from apps.gpucloud.handlers import register
         from apps.gpucloud.jobs import GpucloudHandler, describe_jobs, find_jobs, start_commands
         from apps.gpucloud.lineage import JOBS
+        from apps.gpucloud.services import attempts
 
         register(GpucloudHandler())
+        collecting.register_names(attempts.NAMES)
         for event in notices.EVENTS:
             core_notices.register(*event)
         navigation.register(

@@ -3,49 +3,12 @@
 import os
 import uuid
 
-import fsspec
 import pytest
-import s3fs
-from moto.server import ThreadedMotoServer
 
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.storage import ChecksumMismatch, Storage, file_sha256, manifest_sha256, manifest_size, safe_join
 
 HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
-
-
-@pytest.fixture(params=["file", "memory", "s3"])
-def store(request, tmp_path):
-    """The local disk, a storage that is none, and a bucket of a server that speaks S3."""
-    if request.param == "file":
-        return Storage(f"file://{tmp_path / 'store'}")
-    if request.param == "s3":
-        return request.getfixturevalue("bucket")
-    fsspec.filesystem("memory").store.clear()
-    return Storage("memory://store")
-
-
-@pytest.fixture(scope="module")
-def s3_server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_server, monkeypatch):
-    """An empty bucket, reached as in production: the address and the keys come from the environment."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    s3fs.S3FileSystem.clear_instance_cache()
-    name = f"bucket-{uuid.uuid4().hex}"
-    s3fs.S3FileSystem().mkdir(name)
-    yield Storage(f"s3://{name}/aifs")
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture

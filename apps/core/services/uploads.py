@@ -101,7 +101,7 @@ def create_upload_from_file(actor: Actor, project: Project, file: UploadedFile) 
 
 @transaction.atomic
 def delete_upload(actor: Actor, upload: Upload) -> None:
-    """Stop an upload and drop what came. A finished one loses its row; its bytes stay as artefacts may share them."""
+    """Stop an upload and drop what came. A finished one loses its row; its bytes go once nothing names them."""
     actor.require("run_simple", upload.project)
     if upload.user_id != actor.user.pk:
         actor.require("manage", upload.project)

@@ -310,6 +310,7 @@ class Run:
             "size_bytes": manifest_size(manifest),
             "meta": event.get("meta") or {},
         }
+        attempts.note_outputs(self.claim, self.outputs)
 
     def _upload_failed(self, error: BaseException, event: dict[str, Any]) -> None:
         """A checkpoint that could not be stored is missed only after a fault; a result is what the run was for."""

@@ -30,6 +30,13 @@ from apps.gpucloud.services.wakeups import wake_finisher
 from workers.kinds import kinds
 from workers.spec import Spec
 
+NAMES = (
+    "SELECT file.value->>'sha256' FROM gpucloud_attempt AS attempt, jsonb_each(attempt.outputs) AS output, "
+    "jsonb_each(output.value->'manifest') AS file "
+    "WHERE attempt.state IN ('assigned', 'preparing', 'running', 'finishing')"
+)
+"""Stored files of attempts that have not ended; afterwards their artefacts name them."""
+
 
 @dataclass
 class Claim:
@@ -133,6 +140,12 @@ def renew_leases(attempt_ids: list[UUID]) -> None:
 def mark_broken(claim: Claim, steps: list[int]) -> None:
     """These checkpoints failed their checksums and are not used again."""
     Checkpoint.objects.filter(job_id=claim.job_id, step__in=steps).update(broken_at=Now())
+
+
+def note_outputs(claim: Claim, outputs: dict[str, Any]) -> None:
+    """These are in storage, and stay there while the attempt lives, however long it goes on. One that was lost says
+    nothing."""
+    Attempt.objects.filter(pk=claim.attempt_id, fence=claim.fence, state__in=Attempt.ACTIVE).update(outputs=outputs)
 
 
 @transaction.atomic
