@@ -80,7 +80,7 @@ class CheckpointSerializer(serializers.ModelSerializer):
         return checkpoint.broken_at is not None
 
 
-class AnswerSerializer(serializers.Serializer):
+class SampleAnswerSerializer(serializers.Serializer):
     question = serializers.CharField()
     expected = serializers.CharField(help_text="What the data answers.")
     answer = serializers.CharField()
@@ -88,7 +88,7 @@ class AnswerSerializer(serializers.Serializer):
 
 class SampleSerializer(serializers.Serializer):
     step = serializers.IntegerField()
-    answers = AnswerSerializer(many=True)
+    answers = SampleAnswerSerializer(many=True)
 
 
 class SamplesSerializer(serializers.Serializer):
