@@ -110,8 +110,10 @@ AIFS_LEASE_S = env.decimal("AIFS_LEASE_S", 12.0)
 AIFS_STOP_GRACE_S = env.decimal("AIFS_STOP_GRACE_S", 10.0)
 """How long a run that is asked to stop may take for a last checkpoint before it is killed."""
 AIFS_RUN_DIR_DAYS = env.decimal("AIFS_RUN_DIR_DAYS", 7.0)
-"""Run directories of ended jobs stay this long on their node, to be looked into or run again by hand; an hour when its
+"""Run directories of ended jobs stay this long on their node, to be looked into or run again by hand; less when its
 disk is short."""
+AIFS_DISK_FLOOR = env.decimal("AIFS_DISK_FLOOR", 0.1)
+"""While less than this share of a node's disk is free, those that ended longest ago go first."""
 AIFS_CURRENCY = env.text("AIFS_CURRENCY").strip().upper()
 AIFS_PRICE_CORE_HOUR = env.price("AIFS_PRICE_CORE_HOUR")
 AIFS_PRICE_ACCELERATOR_HOUR = env.price("AIFS_PRICE_ACCELERATOR_HOUR")

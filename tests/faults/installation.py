@@ -55,6 +55,7 @@ class Installation:
             "AIFS_LEASE_S": str(LEASE_S),
             "AIFS_HEARTBEAT_S": str(HEARTBEAT_S),
             "AIFS_STOP_GRACE_S": str(GRACE_S),
+            "AIFS_DISK_FLOOR": "0",  # the history checker reads run directories
             "SKIP_CHECKS": "1",
         }
         home.mkdir(parents=True, exist_ok=True)

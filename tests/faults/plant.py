@@ -23,7 +23,7 @@ from tests.workers import tiny
 
 MODEL, DEPLOYMENT = "tiny", "helper"
 SERVING = {"cache_gib": 0.05, "drain_s": 4}
-QUIET = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+QUIET = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "AIFS_DISK_FLOOR": "0"}
 ROWS = [{"instruction": f"What is {a} and {b}?", "output": f"It is {a + b}."} for a in range(6) for b in range(6)]
 
 

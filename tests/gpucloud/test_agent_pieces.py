@@ -1,19 +1,26 @@
 """The parts of the agent that need no database: reading growing files, judging exits, what a child may see."""
 
+import json
 import os
 import signal
 import time
+from concurrent.futures import wait
+from datetime import timedelta
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
+from django.utils import timezone
 
 from apps.gpucloud.agent import files
-from apps.gpucloud.agent.cleaning import days_to_keep, superfluous
+from apps.gpucloud.agent.cleaning import doom, is_short, superfluous
 from apps.gpucloud.agent.files import Tail, parse_events, parse_output
+from apps.gpucloud.agent.loop import Agent
 from apps.gpucloud.agent.processes import child_environment, mark_of, new_launch
 from apps.gpucloud.agent.verdict import LIMITS, judge
 from apps.gpucloud.models import Job
 from workers.spec import Spec
+from workers.supervise import identity
 
 QUIET = {"asked": False, "cancelled": False, "service": False}
 
@@ -144,21 +151,76 @@ def test_marks_are_read_from_processes():
 # --- what is left on the disk
 
 
-@pytest.mark.django_db
-def test_old_run_directories_of_ended_jobs_go(check, tmp_path):
-    ended, running, recent = check(), check(), check()
-    Job.objects.filter(pk__in=[ended.pk, recent.pk]).update(state="succeeded")
-    for job, age_days in ((ended, 9), (running, 9), (recent, 1)):
+@pytest.fixture
+def left(check, tmp_path):
+    """A job and its folder, made and ended so many days ago."""
+
+    def left(ended, state="succeeded"):
+        job, at = check(), timezone.now() - timedelta(days=ended)
+        Job.objects.filter(pk=job.pk).update(state=state, ended_at=at if state in Job.ENDED else None)
         folder = tmp_path / str(job.pk)
-        folder.mkdir()
-        os.utime(folder, (time.time() - age_days * 86_400,) * 2)
+        (folder / "1").mkdir(parents=True)
+        os.utime(folder, (time.time() - 30 * 86_400,) * 2)
+        return folder
+
+    return left
+
+
+@pytest.mark.django_db
+def test_old_run_directories_of_ended_jobs_go(left, tmp_path):
+    oldest, old, _recent, _running = left(9), left(8), left(1), left(9, "running")
     (tmp_path / ".north.lock").touch()
-    (tmp_path / "01a20c67-ba09-7863-855c-03e8ed96a244").mkdir()
-    assert superfluous(tmp_path, 7) == [tmp_path / str(ended.pk)]
+    (tmp_path / "01a20c67-ba09-7863-855c-03e8ed96a244").mkdir()  # of a job that is in no records, touched just now
+    assert superfluous(tmp_path, 7) == [oldest, old]
+    assert superfluous(tmp_path, 7, short=True) == [oldest, old]
 
 
-@pytest.mark.parametrize(("free", "days"), [(200, 7), (100, 7), (99, 1 / 24)])
-def test_they_go_sooner_when_the_disk_is_short(free, days, tmp_path, monkeypatch):
+@pytest.mark.django_db
+def test_where_the_disk_is_short_the_one_that_ended_first_goes(left, tmp_path):
+    """Never one that runs, waits for a device or for space, is being registered, or is tended by the agent."""
+    later, first, held = left(1), left(3), left(5)
+    for state in Job.ACTIVE:
+        left(6, state)
+    tended = {UUID(held.name)}
+    assert superfluous(tmp_path, 7, short=True, held=tended) == [first]
+    doomed = doom(tmp_path, [first])
+    assert not first.exists() and [path.parent for path in doomed] == [tmp_path]
+    assert superfluous(tmp_path, 7, short=True, held=tended) == [later]
+    assert doom(tmp_path, []) == doomed, "what a killed agent did not get to is taken up"
+    doom(tmp_path, [later])
+    assert superfluous(tmp_path, 7, short=True, held=tended) == []
+
+
+@pytest.mark.django_db
+def test_a_folder_with_a_living_supervisor_stays(left, tmp_path):
+    folder = left(30)
+    (folder / "1" / "supervisor.json").write_text(json.dumps(identity(os.getpid())))
+    assert superfluous(tmp_path, 7, short=True) == []
+    (folder / "1" / "supervisor.json").write_text(json.dumps(identity(os.getpid()) | {"start": "1"}))
+    assert superfluous(tmp_path, 7) == [folder]
+
+
+@pytest.mark.parametrize(("free", "short"), [(200, False), (100, False), (99, True)])
+def test_the_floor_is_a_share_of_the_disk(free, short, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(total=1_000, free=free))
-    assert days_to_keep(tmp_path, 7) == days
-    assert days_to_keep(tmp_path, 0.01) == 0.01
+    assert is_short(tmp_path, 0.1) is short
+    assert not is_short(tmp_path, 0)
+
+
+@pytest.mark.django_db
+def test_an_agent_cleans_until_there_is_space(left, tmp_path, monkeypatch, settings):
+    """Folder by folder, longest ended first, and no more than that."""
+    settings.AIFS_DISK_FLOOR = 0.1
+    folders = [left(days) for days in (4, 3, 2, 1)]
+    agent = Agent("north", "default", tmp_path)
+    agent.next_cleaning = 0
+    monkeypatch.setattr(
+        "shutil.disk_usage",
+        lambda path: SimpleNamespace(total=1_000, free=80 + 10 * sum(not folder.exists() for folder in folders)),
+    )
+    for _beat in range(6):
+        agent._clean()
+        wait(agent.cleaning)
+    assert [folder.exists() for folder in folders] == [False, False, True, True]
+    assert not list(tmp_path.glob(".doomed*")) and agent.next_cleaning > time.monotonic()
+    agent.transfers.shutdown()

@@ -11,7 +11,7 @@ import queue
 import shutil
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 EAGER_TURN_S, BUSY_TURN_S = 0.03, 0.2
 DEVICES_EVERY_S = 10.0
-CLEAN_EVERY_S = 600.0
+CLEAN_EVERY_S = 60.0
 ERRORS_MAX = 20
 HELD = (AttemptState.PREPARING, AttemptState.RUNNING)
 
@@ -53,7 +53,8 @@ class Agent:
         self.rung: set[uuid.UUID] = set()
         self.devices = self.transfers.submit(machine.devices)
         self.next_beat = self.next_devices = 0.0
-        self.next_cleaning = time.monotonic() + CLEAN_EVERY_S / 10
+        self.next_cleaning = time.monotonic() + CLEAN_EVERY_S
+        self.cleaning: list[Future[None]] = []
         self.stop_by: float | None = None
         self.handed_over = False
         self.away_since: float | None = None
@@ -147,11 +148,21 @@ class Agent:
         attempts.renew_leases([key for key, run in self.runs.items() if not run.stale])
         self._look_around(draining=state == NodeState.DRAINING)
         self._report_devices()
-        if time.monotonic() >= self.next_cleaning:
+        self._clean()
+
+    def _clean(self) -> None:
+        """Now and then; where the disk is short, one folder after the other until it is not, or none may go."""
+        if time.monotonic() < self.next_cleaning or not all(work.done() for work in self.cleaning):
+            return
+        short = cleaning.is_short(self.runs_dir, settings.AIFS_DISK_FLOOR)
+        held = {run.claim.job_id for run in self.runs.values()}
+        going = cleaning.superfluous(self.runs_dir, settings.AIFS_RUN_DIR_DAYS, short=short, held=held)
+        if short and going:
+            log.warning("the disk is short: %d run directories of ended jobs go", len(going))
+        else:
             self.next_cleaning = time.monotonic() + CLEAN_EVERY_S
-            days = cleaning.days_to_keep(self.runs_dir, settings.AIFS_RUN_DIR_DAYS)
-            for folder in cleaning.superfluous(self.runs_dir, days):
-                self.transfers.submit(shutil.rmtree, folder, ignore_errors=True)
+        doomed = cleaning.doom(self.runs_dir, going)
+        self.cleaning = [self.transfers.submit(shutil.rmtree, folder, ignore_errors=True) for folder in doomed]
 
     def _answer_bell(self, node_id: uuid.UUID) -> None:
         """New attempts first and at once; a bell for anything else makes the next heartbeat due."""
