@@ -20,6 +20,7 @@ from aifs.embedded.ports import free_port
 from aifs.embedded.redis import Redis
 from tests import servers
 
+FAULTS = Path(__file__).with_name("faults")
 SHARED_DATA = servers.ROOT.parent / "shared" / "data"
 _running: dict[str, Any] = {}
 
@@ -61,7 +62,7 @@ def _start_servers() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What lies in tests/faults/ is a fault test, and may take its time."""
     for item in items:
-        if "faults" in item.path.parts:
+        if FAULTS in item.path.parents:
             item.add_marker(pytest.mark.fault)
 
 
@@ -161,3 +162,15 @@ def run_directory(tmp_path: Path) -> Iterator[Path]:
     for name in ("inputs", "outputs", "checkpoints", "scratch"):
         (tmp_path / name).mkdir()
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A whole stack for every test that leaves it whole. Nothing is deployed there but what the tests deploy."""
+    from tests.faults import run_processes
+    from tests.faults.plant import Plant
+
+    place = Plant(tmp_path_factory.mktemp("plant")).up()
+    yield place
+    place.down()
+    assert not run_processes.of_homes([place.stack.home.path])

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection
 
 from apps.gpucloud.agent.processes import mark_of
-from apps.gpucloud.models import Attempt, Job
+from apps.gpucloud.models import Attempt, Job, Node
 from apps.gpucloud.services import submit_job
 from tests.factories import House, make_house
 from tests.faults import run_processes
@@ -26,20 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LEASE_S, HEARTBEAT_S, GRACE_S = 6.0, 0.5, 2.0
 SETTLE_S = 10.0
 MANAGE = [sys.executable, "manage.py"]
-CONTROL = [
-    sys.executable,
-    "-m",
-    "celery",
-    "-A",
-    "aifs.celery",
-    "worker",
-    "-Q",
-    "control",
-    "-P",
-    "solo",
-    "-l",
-    "WARNING",
-]
+WORKER = ["worker", "-Q", "control", "-P", "solo"]
+CONTROL = [sys.executable, "-m", "celery", "-A", "aifs.celery", *WORKER, "-l", "WARNING"]
+IMPATIENT = [sys.executable, "-m", "celery", "-A", "tests.faults.impatient", *WORKER, "-l", "INFO"]
+CORE = {"scheduler": [*MANAGE, "scheduler"], "control": CONTROL}
 
 
 class Installation:
@@ -72,12 +62,23 @@ class Installation:
 
     def start_core(self) -> None:
         """Scheduler and finisher."""
-        self.start("scheduler", [*MANAGE, "scheduler"])
-        self.start("control", CONTROL)
+        for name, command in CORE.items():
+            self.start(name, command)
 
     def start_agent(self, name: str = "north", **environment: str) -> "subprocess.Popen[bytes]":
         """One node; nodes have run directories of their own, as on machines of their own."""
         return self.start(name, [*MANAGE, "agent"], AIFS_NODE_NAME=name, AIFS_HOME=str(self.home / name), **environment)
+
+    def nodes(self, *names: str) -> None:
+        """These nodes and no others take jobs: a missing agent is started and awaited, one too many is sent home."""
+        for name in self.processes.keys() - {*CORE, *names}:
+            self.kill(name, signal.SIGTERM)
+        Node.objects.exclude(name__in=names).update(agent_id=None)  # whose agents were killed, and are no longer wanted
+        for name in names:
+            if name not in self.processes:
+                self.start_agent(name)
+        there = Node.objects.filter(name__in=names, state="ready", agent_id__isnull=False)
+        self.until(lambda: there.count() == len(names), what=f"the nodes {names}")
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes.pop(name)

@@ -3,17 +3,19 @@
 Everything goes through the public ports; no Django here, so that the nemesis can use it as well as the tests.
 """
 
+import contextlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from aifs.embedded.ports import LOOPBACK, free_port
 from aifs.sdk import Client
 from tests.faults.clients import Records
 from tests.faults.history import History, Violation
@@ -28,11 +30,13 @@ ROWS = [{"instruction": f"What is {a} and {b}?", "output": f"It is {a + b}."} fo
 
 
 class Plant:
-    """folder: everything of it lies below. environment: of the stack's processes."""
+    """folder: everything of it lies below. environment: of the stack's processes. outside: host and port of an endpoint
+    elsewhere, which whoever needs one may start."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
-        self.stack = Stack(folder / "home", **QUIET, **environment)
+        self.outside = f"{LOOPBACK}:{free_port()}"
+        self.stack = Stack(folder / "home", AIFS_PRIVATE_HOSTS=self.outside, **QUIET, **environment)
         self.records = Records()
 
     def up(self) -> "Plant":
@@ -75,21 +79,30 @@ class Plant:
 
     @property
     def database_url(self) -> str:
-        values = dict(line.split("=", 1) for line in self.stack.home.stack_env.read_text().splitlines() if "=" in line)
-        return str(self.stack.environment.get("DATABASE_URL") or values["DATABASE_URL"])
+        return self.settings()["DATABASE_URL"]
+
+    def settings(self) -> dict[str, str]:
+        """Where its servers are, and its secret: what an agent on another machine would be told."""
+        return dict(line.split("=", 1) for line in self.stack.home.stack_env.read_text().splitlines() if "=" in line)
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         with psycopg.connect(self.database_url, row_factory=dict_row, connect_timeout=5) as connection:
             return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
 
-    def hold_connections(self) -> list[psycopg.Connection]:
-        """Take every connection that PostgreSQL has left, as a careless report would."""
+    @contextlib.contextmanager
+    def without_connections(self, but: int = 0) -> Iterator[int]:
+        """Take every connection that PostgreSQL has left but so many, as careless reports would."""
         held: list[psycopg.Connection] = []
         try:
-            while True:
-                held.append(psycopg.connect(self.database_url, connect_timeout=3))
-        except psycopg.OperationalError:
-            return held
+            with contextlib.suppress(psycopg.OperationalError):
+                while True:
+                    held.append(psycopg.connect(self.database_url, connect_timeout=3))
+            for _number in range(but):
+                held.pop().close()
+            yield len(held)
+        finally:
+            for connection in held:
+                connection.close()
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "it") -> Any:
         deadline = time.monotonic() + timeout_s
@@ -113,7 +126,7 @@ class Plant:
     def history(self, **known: Any) -> History:
         given = {"accepted": self.records.accepted, "answers": self.records.answers, "broken": self.records.broken}
         home = self.stack.home.path
-        return History(self.database_url, home / "storage", [home], **given | known)
+        return History(self.database_url, home / "storage", **{"homes": [home], **given, **known})
 
     def violations(self, within_s: float = 15.0, **known: Any) -> list[Violation]:
         """What is wrong, and stays wrong when what is on its way has arrived."""

@@ -3,15 +3,12 @@
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from celery import Celery
 
-from aifs.embedded.ports import free_port
 from aifs.embedded.redis import Redis
 from apps.gpucloud.services.wakeups import CONTROL_QUEUE, node_queue
 
@@ -19,14 +16,6 @@ pytestmark = pytest.mark.fault
 
 STORM_S, EVERY_S = 20.0, 0.1
 CONSUMES_AGAIN_S = 5.0
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(tmp_path / "redis", free_port(), "a-password-of-its-own", persistent=False)
-    server.start()
-    yield server
-    server.stop()
 
 
 def storm(server: Redis) -> int:
@@ -40,25 +29,25 @@ def storm(server: Redis) -> int:
     return cut
 
 
-def test_workers_consume_again_after_the_storm(bare: Any, server: Redis) -> None:
-    bare.environment["REDIS_URL"] = server.url
+def test_workers_consume_again_after_the_storm(bare: Any, redis_server: Redis) -> None:
+    bare.environment["REDIS_URL"] = redis_server.url
     bare.start_core()
     bare.start_agent()
     before = bare.submit(steps=5)
     bare.ended(before)
     submitted: list[Any] = [bare.submit(steps=150, seconds_per_step=0.1)]
     cut: list[int] = []
-    raging = threading.Thread(target=lambda: cut.append(storm(server)))
+    raging = threading.Thread(target=lambda: cut.append(storm(redis_server)))
     raging.start()
     while raging.is_alive():
         submitted.append(bare.submit(steps=1))
         time.sleep(1)
     raging.join()
     ended = time.monotonic()
-    bell = Celery("bell", broker=server.url, set_as_current=False)
+    bell = Celery("bell", broker=redis_server.url, set_as_current=False)
     bell.conf.task_ignore_result = True
     tasks = {CONTROL_QUEUE: "gpucloud.finish_attempt", node_queue("north"): "gpucloud.attempt_changed"}
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(redis_server.url) as client:
         for queue, task in tasks.items():
             bell.send_task(task, args=[str(uuid.uuid4())], queue=queue)
         for queue in tasks:

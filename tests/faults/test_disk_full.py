@@ -67,7 +67,15 @@ def make_disk() -> Iterator[Any]:
 
 
 @pytest.fixture
-def place(make_disk: Any, bare: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+def place(make_disk: Any, installation: Any) -> Iterator[Any]:
+    """Its node `small` ends before its disk goes."""
+    installation.nodes()
+    yield installation
+    installation.nodes()
+
+
+@pytest.fixture
+def bare_place(make_disk: Any, bare: Any) -> Iterator[Any]:
     """An installation whose processes end before its disks go."""
     yield bare
     bare.end()
@@ -82,18 +90,22 @@ def paused(installation: Any, job: Job) -> Job:
     return job
 
 
-def test_a_full_node_pauses_the_job_until_there_is_space(make_disk: Any, place: Any) -> None:
-    disk = make_disk(place.home / "north")
-    place.start_core()
-    place.start_agent()
-    job = place.submit(steps=60, seconds_per_step=0.05, checkpoint_every=5)
+def run_and_fill(place: Any, disk: Disk) -> Job:
+    """A job on the node `small` that has met a full disk."""
+    place.nodes("small")
+    job: Job = place.submit(steps=60, seconds_per_step=0.05, checkpoint_every=5)
     place.reached(job, 12)
     disk.fill()
-    paused(place, job)
+    return paused(place, job)
+
+
+def test_a_full_node_pauses_the_job_until_there_is_space(make_disk: Any, place: Any) -> None:
+    disk = make_disk(place.home / "small")
+    job = run_and_fill(place, disk)
     assert job.reason["code"] == "disk_full"
-    assert (job.reason["data"]["where"], job.reason["data"]["node"]) == ("node", "north")
+    assert (job.reason["data"]["where"], job.reason["data"]["node"]) == ("node", "small")
     assert job.reason["data"]["needed_mib"] >= 16
-    assert not Artefact.objects.exists()
+    assert not Artefact.objects.filter(job_id=job.pk).exists()
     assert not Lease.objects.filter(released_at__isnull=True).exists()
     assert job.failures == 0
     time.sleep(3)
@@ -106,27 +118,11 @@ def test_a_full_node_pauses_the_job_until_there_is_space(make_disk: Any, place: 
     place.check_history()
 
 
-def test_another_node_with_space_takes_the_job(make_disk: Any, place: Any) -> None:
-    disk = make_disk(place.home / "north")
-    place.start_core()
-    place.start_agent()
-    job = place.submit(steps=60, seconds_per_step=0.05, checkpoint_every=5)
-    place.reached(job, 12)
-    disk.fill()
-    paused(place, job)
-    place.start_agent("south")
-    whole(place.ended(job), 60)
-    assert job.attempts.latest("number").node.name == "south"
-    place.check_history()
-
-
 def test_a_job_that_waits_for_space_can_be_cancelled(make_disk: Any, place: Any) -> None:
-    disk = make_disk(place.home / "north")
+    disk = make_disk(place.home / "small")
     disk.fill()  # before its agent comes: nothing can even be prepared
     disk.ballast.open("r+b").truncate(disk.ballast.stat().st_size - (1 << 20))
-    place.start_core()
-    place.start_agent()
-    place.until(lambda: (place.home / "north" / "runs").exists(), 40, "the agent")
+    place.nodes("small")
     disk.fill()
     job = place.submit(steps=5)
     paused(place, job)
@@ -137,21 +133,29 @@ def test_a_job_that_waits_for_space_can_be_cancelled(make_disk: Any, place: Any)
     place.check_history()
 
 
-def test_full_storage_loses_no_result(make_disk: Any, place: Any) -> None:
-    disk = make_disk(place.home / "storage")
-    place.start_core()
-    place.start_agent()
-    job = place.submit(steps=40, seconds_per_step=0.05, checkpoint_every=5)
-    place.reached(job, 7)
+def test_another_node_with_space_takes_the_job(make_disk: Any, place: Any) -> None:
+    job = run_and_fill(place, make_disk(place.home / "small"))
+    place.nodes("small", "north")
+    whole(place.ended(job), 60)
+    assert job.attempts.latest("number").node.name == "north"
+    place.check_history()
+
+
+def test_full_storage_loses_no_result(make_disk: Any, bare_place: Any) -> None:
+    disk = make_disk(bare_place.home / "storage")
+    bare_place.start_core()
+    bare_place.nodes("north")
+    job = bare_place.submit(steps=40, seconds_per_step=0.05, checkpoint_every=5)
+    bare_place.reached(job, 7)
     disk.fill()
-    paused(place, job)
+    paused(bare_place, job)
     assert job.reason["data"]["where"] == "storage"
     assert not Artefact.objects.exists()
     assert not [path for path in (disk.path / "tmp").glob("*") if path.is_file()]
     disk.empty()
-    whole(place.ended(job), 40)
+    whole(bare_place.ended(job), 40)
     assert Artefact.objects.filter(job_id=job.pk).count() == 1
-    place.check_history()
+    bare_place.check_history()
 
 
 def test_an_upload_goes_on_where_it_was(make_disk: Any, transactional_db: None, tmp_path: Path, settings: Any) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.fault
 
 def test_out_of_memory_is_named(installation):
     """Only this job fails, at once and for good: more attempts would end the same way."""
-    installation.start_agent()
+    installation.nodes("north")
     greedy = installation.submit(steps=5, memory_mib=400, seconds_per_step=1, resources={"memory_mib": 150})
     modest = installation.submit(steps=5, seconds_per_step=0.2)
     installation.ended(greedy)
@@ -30,7 +30,7 @@ def test_out_of_memory_is_named(installation):
 
 def test_a_hung_child_that_ignores_everything_is_cancelled(installation):
     """SIGTERM ignored, SIGSTOPped: killed after the grace, its cores freed, nothing left."""
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=5, fault="hang", fault_at_step=2)
     attempt = installation.reached(job, 1)
     child = installation.child(attempt)
@@ -46,8 +46,7 @@ def test_a_hung_child_that_ignores_everything_is_cancelled(installation):
 def test_a_frozen_agent_loses_its_run(installation):
     """The lease runs out: the supervisor ends the run although nobody tells it to, another node goes on, and the frozen
     agent changes nothing when it wakes."""
-    for name in ("north", "south"):
-        installation.start_agent(name)
+    installation.nodes("north", "south")
     job = installation.submit(steps=150, seconds_per_step=0.1, checkpoint_every=5)
     attempt = installation.reached(job, 7)
     child = installation.child(attempt)
@@ -64,7 +63,7 @@ def test_a_frozen_agent_loses_its_run(installation):
 
 def test_an_agent_frozen_inside_a_transaction_holds_no_lock(installation):
     """The database ends the session, else the job could never be taken back."""
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=2000, seconds_per_step=0.01)
     attempt = installation.reached(job, 7)
     agent = installation.processes["north"]
@@ -75,7 +74,7 @@ def test_an_agent_frozen_inside_a_transaction_holds_no_lock(installation):
         agent.send_signal(signal.SIGCONT)
         time.sleep(0.02)
     installation.until(lambda: job.attempts.filter(pk=attempt.pk, state="lost").exists(), 30, "the loss")
-    agent.kill()
+    installation.kill("north")
     cancel_job(installation.house.actor("engineer"), job)
     assert installation.ended(job).state == "cancelled"
 
@@ -86,7 +85,7 @@ def is_locked(job: Job) -> bool:
 
 
 def test_a_frozen_supervisor_is_ended_by_the_agent(installation):
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=500, seconds_per_step=0.1)
     attempt = installation.reached(job, 2)
     os.kill(installation.supervisor(attempt)["pid"], signal.SIGSTOP)
@@ -97,13 +96,13 @@ def test_a_frozen_supervisor_is_ended_by_the_agent(installation):
 
 def test_a_planned_stop_is_no_failure(installation):
     """The agent is asked to end: the run writes a checkpoint, goes back into the queue and on at the next agent."""
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=50, seconds_per_step=0.1)
     installation.reached(job, 5)
     installation.kill("north", signal.SIGTERM)
     job.refresh_from_db()
     assert (job.state, job.failures) == ("queued", 0)
-    installation.start_agent()
+    installation.nodes("north")
     assert installation.ended(job).state == "succeeded"
     first, second = job.attempts.order_by("number")
     assert (first.state, first.exit_code) == ("cancelled", os.EX_TEMPFAIL)
@@ -112,7 +111,7 @@ def test_a_planned_stop_is_no_failure(installation):
 
 
 def test_an_error_of_the_run_is_shown_and_not_repeated(installation):
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=5, fault="error", fault_at_step=2)
     installation.ended(job)
     assert (job.state, job.reason["code"], job.attempts.count()) == ("failed", "internal_error", 1)

@@ -1,4 +1,5 @@
-"""TRUST faults 1, 2, 10 and 11: what is killed goes on from the newest whole checkpoint, and ends the same."""
+"""TRUST faults 1, 2, 10 and 11: what is killed goes on from the newest whole checkpoint, and ends the same. Training runs
+and the time of a takeover: test_killed_training.py."""
 
 import hashlib
 import os
@@ -8,13 +9,9 @@ from pathlib import Path
 import pytest
 
 from apps.gpucloud.agent.processes import read_json
-from apps.gpucloud.models import Checkpoint, Job, Node
+from apps.gpucloud.models import Checkpoint, Job
 
 pytestmark = pytest.mark.fault
-
-
-def is_ready(name: str) -> bool:
-    return Node.objects.filter(name=name, state="ready", agent_id__isnull=False).exists()
 
 
 def digest(steps: int, seed: int = 42) -> str:
@@ -32,7 +29,7 @@ def whole(job: Job, steps: int) -> None:
 
 def test_a_killed_child_resumes_alone(installation):
     """At most one interval is done again, and the result is bit-equal."""
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=40, seconds_per_step=0.1, checkpoint_every=5)
     attempt = installation.reached(job, 12)
     os.kill(installation.child(attempt), signal.SIGKILL)
@@ -43,17 +40,15 @@ def test_a_killed_child_resumes_alone(installation):
     installation.check_history()
 
 
-def test_a_killed_agent_is_restarted_and_adopts(bare):
+def test_a_killed_agent_is_restarted_and_adopts(installation):
     """Nothing is done again: the same attempt under the same supervisor, and every event exactly once."""
-    installation = bare
-    installation.environment["AIFS_LEASE_S"] = "20"  # a restart takes long on a busy machine
-    installation.start_core()
-    installation.start_agent()
+    installation.nodes()
+    installation.start_agent("patient", AIFS_LEASE_S="20")  # a restart takes long on a busy machine
     job = installation.submit(steps=60, seconds_per_step=0.1, checkpoint_every=10)
     attempt = installation.reached(job, 5)
     supervisor = installation.supervisor(attempt)
-    installation.kill("north")
-    installation.start_agent()
+    installation.kill("patient")
+    installation.start_agent("patient", AIFS_LEASE_S="20")
     whole(installation.ended(job), 60)
     assert job.attempts.count() == 1
     assert read_json(Path(attempt.run_dir) / "supervisor.json") == supervisor
@@ -64,9 +59,7 @@ def test_a_killed_agent_is_restarted_and_adopts(bare):
 
 def test_agent_supervisor_and_child_killed_together(installation):
     """The lease runs out and another node takes over, from the checkpoint in storage."""
-    for name in ("north", "south"):
-        installation.start_agent(name)
-    installation.until(lambda: is_ready("north") and is_ready("south"), 40, "two nodes")
+    installation.nodes("north", "south")
     job = installation.submit(steps=60, seconds_per_step=0.1, checkpoint_every=5)
     attempt = installation.reached(job, 12)
     installation.until(lambda: Checkpoint.objects.filter(job=job, step=10).exists(), 10, "checkpoint 10 in storage")
@@ -83,7 +76,7 @@ def test_agent_supervisor_and_child_killed_together(installation):
 
 
 def test_a_killed_supervisor_takes_its_child_along(installation):
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=40, seconds_per_step=0.1, checkpoint_every=5)
     attempt = installation.reached(job, 7)
     os.kill(installation.supervisor(attempt)["pid"], signal.SIGKILL)
@@ -92,19 +85,19 @@ def test_a_killed_supervisor_takes_its_child_along(installation):
     installation.check_history()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "gone"])
-def test_a_broken_newest_checkpoint(installation, damage):
-    """It is found by its checksum, and the one before is used."""
-    installation.start_agent()
-    job = installation.submit(steps=40, seconds_per_step=0.1, checkpoint_every=5, fault="hang", fault_at_step=18)
-    installation.until(lambda: Checkpoint.objects.filter(job=job, step=15).exists(), 30, "checkpoint 15")
-    stored = installation.home / "storage" / "checkpoints" / str(job.pk) / "15" / "state.json"
-    spoil(stored, damage)
-    attempt = job.attempts.latest("number")
-    os.kill(installation.child(attempt), signal.SIGKILL)
-    whole(installation.ended(job), 40)
-    assert job.attempts.latest("number").resumed_from_step == 10
-    assert Checkpoint.objects.get(job=job, step=15).broken_at is None, "written again by the second attempt"
+def test_a_broken_newest_checkpoint(installation):
+    """Truncated, flipped or gone: it is found by its checksum, and the one before is used."""
+    installation.nodes("north")
+    options = {"steps": 25, "seconds_per_step": 0.1, "checkpoint_every": 5, "fault": "hang", "fault_at_step": 18}
+    jobs = {damage: installation.submit(**options) for damage in ("truncated", "flipped", "gone")}
+    for damage, job in jobs.items():
+        installation.until(lambda job=job: Checkpoint.objects.filter(job=job, step=15).exists(), 30, "checkpoint 15")
+        spoil(installation.home / "storage" / "checkpoints" / str(job.pk) / "15" / "state.json", damage)
+        os.kill(installation.child(job.attempts.latest("number")), signal.SIGKILL)
+    for damage, job in jobs.items():
+        whole(installation.ended(job), 25)
+        assert job.attempts.latest("number").resumed_from_step == 10, damage
+        assert Checkpoint.objects.get(job=job, step=15).broken_at is None, "written again by the second attempt"
     installation.check_history()
 
 
@@ -120,7 +113,7 @@ def spoil(path: Path, damage: str) -> None:
 
 def test_killed_while_writing_a_checkpoint(installation):
     """The half-written one is never seen; the run goes on from the one before."""
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(
         steps=20, seconds_per_step=0.1, checkpoint_every=5, fault="crash_in_checkpoint", fault_at_step=10
     )
@@ -131,7 +124,7 @@ def test_killed_while_writing_a_checkpoint(installation):
 
 def test_no_crash_loop(installation):
     """A run that dies every time is given up after as many attempts as it has, with the reason."""
-    installation.start_agent()
+    installation.nodes("north")
     job = installation.submit(steps=5, fault="crash", fault_once=False, max_attempts=2)
     installation.ended(job)
     assert (job.state, job.attempts.count(), job.reason["code"]) == ("failed", 2, "crashed")

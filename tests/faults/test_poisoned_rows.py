@@ -19,7 +19,7 @@ def test_poisoned_rows_are_set_aside_and_the_rest_comes_in(installation, tmp_pat
     good = json.dumps(GOOD).encode()
     content = b"\n".join([good, *(row for poison in POISON.values() for row in (poison, good))])
     upload = make_upload(installation.house, tmp_path, content)
-    installation.start_agent()
+    installation.nodes("north")
     params = {"source": str(upload.pk), "name": "poisoned"}
     job = submit_job(installation.house.actor("expert"), installation.house.project, "datasets.import", params)
     assert installation.ended(job, 80).state == "succeeded", job.reason
@@ -35,7 +35,7 @@ def test_poisoned_rows_are_set_aside_and_the_rest_comes_in(installation, tmp_pat
 def test_a_file_of_poison_alone_fails_with_its_reason_and_leaves_nothing(installation, tmp_path, settings):
     settings.STORAGE_URL = f"file://{installation.home / 'storage'}"
     upload = make_upload(installation.house, tmp_path, b"\n".join(POISON.values()))
-    installation.start_agent()
+    installation.nodes("north")
     params = {"source": str(upload.pk), "name": "poison", "format": "alpaca"}
     job = submit_job(installation.house.actor("expert"), installation.house.project, "datasets.import", params)
     assert installation.ended(job, 80).state == "failed"
@@ -43,6 +43,6 @@ def test_a_file_of_poison_alone_fails_with_its_reason_and_leaves_nothing(install
     assert job.reason["data"]["row"] == 1
     assert set(job.reason["data"]["reasons"]) == set(POISON)
     assert job.attempts.count() == 1
-    assert not Artefact.objects.exists()
-    assert not DatasetVersion.objects.exists()
+    assert not Artefact.objects.filter(job_id=job.pk).exists()
+    assert not DatasetVersion.objects.filter(dataset__name="poison").exists()
     installation.check_history()

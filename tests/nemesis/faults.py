@@ -233,11 +233,9 @@ def cut_database_sessions(plant: Plant, choice: float) -> dict[str, Any]:
 
 @fault
 def use_up_connections(plant: Plant, choice: float) -> dict[str, Any]:
-    held = plant.hold_connections()
-    time.sleep(HELD_S)
-    for connection in held:
-        connection.close()
-    return {"held": len(held), "seconds": HELD_S}
+    with plant.without_connections() as held:
+        time.sleep(HELD_S)
+    return {"held": held, "seconds": HELD_S}
 
 
 @fault

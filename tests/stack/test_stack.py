@@ -1,6 +1,5 @@
 """The embedded stack as a user meets it: up, down, killed in part and in whole, two at a time."""
 
-import json
 import os
 import signal
 import stat
@@ -10,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.faults.plant import Plant
 from tests.stack.stacks import Stack
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
@@ -83,16 +83,11 @@ def test_a_taken_port_is_named(stack: Stack, tmp_path: Path) -> None:
     assert not left_over(other)
 
 
-def test_two_stacks_side_by_side(stack: Stack, tmp_path: Path) -> None:
-    before, other = stack.processes(), Stack(tmp_path / "other")
-    other.up()
-    try:
-        assert other.access["api_key"] != stack.access["api_key"]
-        assert other.get("/api/v1/projects/")["results"][0]["id"] != stack.get("/api/v1/projects/")["results"][0]["id"]
-    finally:
-        other.down()
-    assert not left_over(other)
-    assert stack.processes() == before
+def test_two_stacks_side_by_side(stack: Stack, plant: Plant) -> None:
+    """Whatever is done to this one here leaves the other as it was."""
+    other = plant.stack
+    assert other.access["api_key"] != stack.access["api_key"]
+    assert other.get("/api/v1/projects/")["results"][0]["id"] != stack.get("/api/v1/projects/")["results"][0]["id"]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -122,15 +117,6 @@ def test_up_after_everything_was_killed(stack: Stack) -> None:
     assert len([line for line in left_over(stack) if "celery" in line]) == 2  # the control queue and its beat
 
 
-def test_down_and_up_keep_everything(stack: Stack) -> None:
-    access, project = stack.access, stack.get("/api/v1/projects/")["results"][0]
-    stack.down()
-    assert not left_over(stack)
-    stack.up()
-    assert stack.access == access
-    assert stack.get("/api/v1/projects/")["results"][0] == project
-
-
 def test_status_says_what_runs(stack: Stack, tmp_path: Path) -> None:
     assert all(part in stack.command("status").stdout for part in PARTS)
     nothing = Stack(tmp_path / "nothing").command("status")
@@ -138,10 +124,13 @@ def test_status_says_what_runs(stack: Stack, tmp_path: Path) -> None:
     assert "is not running" in nothing.stderr
 
 
-def test_a_lost_access_file_is_made_anew(stack: Stack) -> None:
-    old = stack.access
+def test_a_lost_access_file_is_made_anew(stack: Stack, plant: Plant) -> None:
+    """And nothing else: `down` has left no process, and what was there before is there again."""
+    access, project, others = stack.access, stack.get("/api/v1/projects/")["results"][0], plant.stack.processes()
     stack.down()
+    assert not left_over(stack)
     stack.home.access.unlink()
     stack.up()
-    assert stack.access["password"] != old["password"]
-    assert json.dumps(stack.get("/api/v1/projects/"))
+    assert stack.access["password"] != access["password"]
+    assert stack.get("/api/v1/projects/")["results"][0] == project
+    assert plant.stack.processes() == others

@@ -253,7 +253,7 @@ class TuningParams(Params):
         le=8,
     )
     sample_tokens: int = param(
-        64,
+        48,
         label=_("Longest sample answer"),
         unit=_("tokens"),
         group=_("Checkpoints and measuring"),
