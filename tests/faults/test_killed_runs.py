@@ -1,5 +1,5 @@
-"""TRUST faults 1, 2, 10 and 11: what is killed goes on from the newest whole checkpoint, and ends the same. Training runs
-and the time of a takeover: test_killed_training.py."""
+"""TRUST faults 1, 2, 10 and 11: what is killed goes on from the newest whole checkpoint, and ends the same.
+Training runs and the time of a takeover: test_killed_training.py."""
 
 import hashlib
 import os

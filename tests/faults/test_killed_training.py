@@ -1,5 +1,5 @@
-"""TRUST faults 1 and 2 on training runs of a running stack that has the lease times it is shipped with: whoever is killed,
-the weights are those of a run that nobody disturbed, and another node takes over within 15 s."""
+"""TRUST faults 1 and 2 on training runs of a running stack that has the lease times it is shipped with: whoever is
+killed, the weights are those of a run that nobody disturbed, and another node takes over within 15 s."""
 
 import json
 import os
@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 TAKEN_OVER_S = 15.0
 SECOND = "second"
 TUNING: dict[str, Any] = {
-    "method": "full", "max_steps": 120, "save_steps": 20, "logging_steps": 1, "batch_size": 2, "eval_fraction": 0, "epochs": 100,
+    "method": "full", "max_steps": 120, "save_steps": 20, "logging_steps": 1, "batch_size": 2, "eval_fraction": 0,
+    "epochs": 100,
 }  # fmt: skip
 KILLED_AFTER = 25
 

@@ -84,8 +84,8 @@ def leave_in_the_middle(gateway: Gateway, key: str, number: int) -> tuple[str, i
 
 
 def test_the_engine_stops_within_200_ms_of_the_clients_leaving(gateway: Gateway, engine: Engine, house: House) -> None:
-    """Fault 17: one bill for each, of no less than was delivered and of no more than was made until it stopped. On a busy
-    machine a time says little, so the best of three rounds counts; the bills always do."""
+    """Fault 17: one bill for each, of no less than was delivered and of no more than was made until it stopped. On a
+    busy machine a time says little, so the best of three rounds counts; the bills always do."""
     got: dict[str, int] = {}
     for _round in range(3):
         took = []
