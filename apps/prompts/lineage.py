@@ -62,10 +62,9 @@ def _rated(**wanted: Collection[UUID]) -> list[Link]:
     """Services of which somebody rated an answer that their present deployment gave."""
     if not all(wanted.values()):
         return []
-    rows = PromptService.objects.filter(**wanted, version__deployment__isnull=False)
-    services = {(row.version.deployment_id, f"prompt/{row.name}"): row.pk for row in rows.select_related("version")}
-    ratings = ratings_of({deployment for deployment, _model in services})
-    rated = {(row.deployment, row.model) for row in ratings}
+    rows = PromptService.objects.filter(**wanted).values_list("version__deployment", "name", "pk")
+    services = {(deployment, f"prompt/{name}"): pk for deployment, name, pk in rows if deployment}
+    rated = {(row.deployment, row.model) for row in ratings_of({deployment for deployment, _model in services})}
     return [Link(service, feedback_id(key[0]), "answers") for key, service in services.items() if key in rated]
 
 
