@@ -45,6 +45,7 @@ class LmsConfig(AppConfig):
             artefact_types.Shared(sharing.evaluation_facts, sharing.evaluation_scores, sharing.EVALUATION_FILES),
         )
         core_lineage.register(lineage.DEPLOYMENTS)
+        core_lineage.register(lineage.FEEDBACK)
         navigation.register(area="lms", label=_("Models & Serving"), url_name="lms:model_list", icon="boxes", order=50)
         navigation.register_search("lms", selectors.search)
         dashboard.register_concerns("deployments", deployment_concerns)

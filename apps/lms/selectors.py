@@ -1,13 +1,25 @@
 """Reads of lms. Every query starts from the actor's projects; somebody else's model or deployment is not found."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    Avg,
+    BooleanField,
+    Count,
+    ExpressionWrapper,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +33,7 @@ from apps.core.models import Artefact, Project
 from apps.core.selectors import as_uuid, find_artefact, in_reach, shared_ids
 from apps.gpucloud import costs
 from apps.gpucloud.models import Job, JobState
-from apps.lms.models import Deployment, DeploymentState, Evaluation, Instance, Model, ModelVersion, Usage
+from apps.lms.models import Deployment, DeploymentState, Evaluation, Feedback, Instance, Model, ModelVersion, Usage
 from workers.kinds import Resources
 from workers.lms.engines.base import runtimes
 
@@ -414,6 +426,34 @@ def usage_of(deployment: Deployment, days: int = 1) -> dict[str, Any]:
     prompt = totals["prompt_tokens"]
     totals["cached_pct"] = 100 * totals["cached_tokens"] / prompt if prompt else None
     return totals
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """What users thought of the answers of one deployment that were asked for under one name: the deployment's own, or
+    a published prompt's."""
+
+    deployment: UUID
+    model: str
+    count: int
+    mean: float
+    newest: datetime
+
+
+def ratings_of(deployments: Collection[UUID]) -> list[Ratings]:
+    """By deployment and name. No access check: for rows that somebody may see already."""
+    if not deployments:
+        return []
+    answers = Usage.objects.filter(pk=OuterRef("response_id"), project=OuterRef("project"))
+    rows = (
+        Feedback.objects.filter(project__in=Deployment.objects.filter(pk__in=deployments).values("project"))
+        .annotate(deployment=Subquery(answers.values("deployment")), model=Subquery(answers.values("model")))
+        .filter(deployment__in=deployments)
+        .values("deployment", "model")
+        .annotate(count=Count("pk"), mean=Avg("score"), newest=Max("created_at"))
+        .order_by("deployment", "model")
+    )
+    return [Ratings(**row) for row in rows]
 
 
 # --- search

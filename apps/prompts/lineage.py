@@ -1,5 +1,5 @@
 """Prompt versions and published services in lineage graphs: a version is answered by a deployment, a service offers a
-version."""
+version, and what users thought of its answers is part of the deployment's feedback."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core.lineage import ByType, Link, Node, Relation
 from apps.core.models import Artefact
+from apps.lms.lineage import feedback_id
+from apps.lms.selectors import ratings_of
 from apps.prompts.models import PromptService, PromptVersion
 
 
@@ -33,12 +35,13 @@ def nodes(ids: Collection[UUID]) -> list[Node]:
 
 
 def links(way: str, by_type: ByType) -> list[Link]:
-    """deployment → version → service."""
-    versions = by_type.get("prompt_version", ())
+    """deployment → version → service → feedback."""
+    versions, services = by_type.get("prompt_version", ()), by_type.get("prompt_service", ())
     if way == "up":
-        on = _services(pk__in=by_type.get("prompt_service", ()))
-        return [*on, *_answered(pk__in=versions)]
-    return [*_services(version__in=versions), *_answered(deployment__in=by_type.get("deployment", ()))]
+        rated = _rated(version__deployment__in=[feedback_id(id) for id in by_type.get("feedback", ())])
+        return [*_services(pk__in=services), *_answered(pk__in=versions), *rated]
+    answered = _answered(deployment__in=by_type.get("deployment", ()))
+    return [*_services(version__in=versions), *answered, *_rated(pk__in=services)]
 
 
 def _services(**wanted: Collection[UUID]) -> list[Link]:
@@ -53,6 +56,16 @@ def _answered(**wanted: Collection[UUID]) -> list[Link]:
         return []
     rows = PromptVersion.objects.filter(deployment__isnull=False, **wanted).values_list("deployment_id", "pk")
     return [Link(deployment, version, "deployment") for deployment, version in rows]
+
+
+def _rated(**wanted: Collection[UUID]) -> list[Link]:
+    """Services of which somebody rated an answer that their present deployment gave."""
+    if not all(wanted.values()):
+        return []
+    rows = PromptService.objects.filter(**wanted).values_list("version__deployment", "name", "pk")
+    services = {(deployment, f"prompt/{name}"): pk for deployment, name, pk in rows if deployment}
+    rated = {(row.deployment, row.model) for row in ratings_of({deployment for deployment, _model in services})}
+    return [Link(service, feedback_id(key[0]), "answers") for key, service in services.items() if key in rated]
 
 
 SERVICES = Relation("prompt_service", _("prompt service"), "send", nodes, links, final=True)

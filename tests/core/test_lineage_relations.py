@@ -1,11 +1,15 @@
 """Deployments, prompts and services in the graph, and older versions marked: with the real apps, not stand-ins."""
 
+from uuid import uuid4
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.core import lineage
 from apps.gpucloud.models import Job, JobInput
-from apps.lms.models import Deployment
+from apps.lms import lineage as lms_lineage
+from apps.lms.models import Deployment, Feedback, Usage
 from apps.lms.services import register_model_version
 from apps.prompts.services import create_prompt, create_version, publish_version
 from tests.factories import make_artefact, make_house
@@ -130,6 +134,62 @@ def test_a_job_stands_between_what_it_read_and_what_it_made(house, chain):
     assert house.api("stranger").get(reverse("lineage", args=["job", job.pk])).status_code == 404
     tab = house.client("viewer").get(reverse("gpucloud:job_detail", args=[house.project.slug, job.pk]) + "?tab=lineage")
     assert "other:1" in tab.content.decode() and reverse("lineage", args=["job", job.pk]) in tab.content.decode()
+
+
+def rate(house, model, deployment, scores):
+    for score in scores:
+        id = f"chatcmpl-{uuid4().hex}"
+        Usage.objects.create(
+            response_id=id, project=house.project, deployment=deployment, model=model, at=timezone.now()
+        )
+        Feedback.objects.create(response_id=id, project=house.project, score=score)
+
+
+def test_feedback_is_one_node_of_its_deployment(house, chain):
+    """A count and a mean of all that was said, not a node for every click; below the service that was asked, too."""
+    assistant = chain["deployment"]
+    rate(house, "assistant", assistant, [1, 0, 1])
+    found = graph(house, "dataset_version", chain["data"].pk)
+    node = next(node for node in found["nodes"] if node["type"] == "feedback")
+    assert (node["name"], node["state_label"], node["icon"]) == (
+        "assistant", "3 ratings, 0.67 on average", "message-square-text",
+    )  # fmt: skip
+    assert [edge["parent"] for edge in found["edges"] if edge["child"] == node["id"]] == [str(assistant.pk)]
+    rate(house, "prompt/greet", assistant, [1])
+    found = graph(house, "feedback", node["id"], direction="up")
+    assert kinds(found) == EVERYTHING | {("feedback", "assistant")}
+    assert {edge["parent"] for edge in found["edges"] if edge["child"] == node["id"]} == {
+        str(assistant.pk), str(chain["service"].pk),
+    }  # fmt: skip
+    down = graph(house, "prompt_service", chain["service"].pk, direction="down")
+    assert kinds(down) == {("prompt_service", "greet"), ("feedback", "assistant")}
+    columns = {node["type"]: node["column"] for node in found["nodes"]}
+    assert columns["feedback"] == columns["prompt_service"] + 1
+
+
+def test_feedback_has_a_page_for_those_who_see_the_deployment(house, chain):
+    rate(house, "assistant", chain["deployment"], [1])
+    id = lms_lineage.feedback_id(chain["deployment"].pk)
+    address = reverse("core:lineage_detail", args=[house.project.slug, "feedback", id])
+    page = house.client("viewer").get(address).content.decode()
+    assert "1 rating, 1.0 on average" in page
+    assert house.client("stranger").get(address).status_code == 404
+    assert house.api("stranger").get(reverse("lineage", args=["feedback", id])).status_code == 404
+
+
+def test_what_nobody_rated_has_no_feedback(house, chain):
+    """Nor do answers of other projects and of other deployments count, nor what names no answer."""
+    elsewhere = Deployment.objects.create(project=house.project, name="other", wanted=False)
+    rate(house, "other", elsewhere, [1])
+    Feedback.objects.create(response_id="chatcmpl-unknown", project=house.project, score=1)
+    theirs = f"chatcmpl-{uuid4().hex}"
+    Usage.objects.create(
+        response_id=theirs, project=house.project, deployment=chain["deployment"], model="assistant", at=timezone.now()
+    )
+    Feedback.objects.create(response_id=theirs, project=house.other_project, score=1)
+    assert "feedback" not in {node["type"] for node in graph(house, "deployment", chain["deployment"].pk)["nodes"]}
+    id = lms_lineage.feedback_id(chain["deployment"].pk)
+    assert house.api("viewer").get(reverse("lineage", args=["feedback", id])).status_code == 404
 
 
 def test_a_wide_graph_asks_no_more_questions(house, chain, django_assert_max_num_queries):

@@ -108,7 +108,7 @@ def test_key_of_another_project_knows_nothing(client: httpx.Client, committed_ho
         assert stranger.get("/v1/models").json()["data"] == []
         answer = stranger.post("/v1/chat/completions", json=ASK)
     assert answer.status_code == 404
-    assert "helper" not in answer.json()["error"]["message"].replace("'helper'", "", 1)
+    assert "helper" not in answer.json()["error"]["message"].replace("“helper”", "", 1)
 
 
 @pytest.mark.parametrize(

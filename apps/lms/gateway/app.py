@@ -14,6 +14,7 @@ import aiohttp
 
 from apps.core import internal, outgoing
 from apps.core.ids import uuid7
+from apps.lms.gateway import words
 from apps.lms.gateway.config import Config
 from apps.lms.gateway.errors import Refusal, unauthorised, unknown_model
 from apps.lms.gateway.metrics import Metrics
@@ -22,6 +23,7 @@ from apps.lms.gateway.proxy import Bill, Proxy, new_bill
 from apps.lms.gateway.snapshot import Feed, Snapshot
 from apps.lms.gateway.spool import Spool
 from apps.lms.gateway.web import Receive, Request, Send, storable, unless_gone
+from workers.words import marked as _
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,8 @@ class Gateway:
         self.pool = Pool(self._session, self.config.secret_key)
         self._outside = outgoing.session(self.config.private_hosts, timeout)
         self.proxy = Proxy(self._session, self._outside, self.pool, self.config)
+        for language in words.CATALOGUES:
+            words.catalogue(language)
         self.spool.start()
         await self.feed.ask_for_news()
         self.feed.start()
@@ -108,12 +112,12 @@ class Gateway:
             raise
         except RecursionError:  # it could be read, but not be written again
             if not request.started:
-                await request.refuse(Refusal(400, "bad_json", "The request body is nested too deeply."))
+                await request.refuse(Refusal(400, "bad_json", _("The request body is nested too deeply.")))
         except Exception:  # a bug: logged with its traceback, shown as an id
             id = uuid7().hex
             log.exception("error %s at %s", id, request.path)
             if not request.started:
-                await request.refuse(Refusal(500, "internal_error", f"Internal error {id}."))
+                await request.refuse(Refusal(500, "internal_error", _("Internal error %(id)s."), id=id))
         finally:
             self.metrics.in_flight -= 1
 
@@ -124,7 +128,8 @@ class Gateway:
                 caller = await self.caller(request, route.right) if route.right else NOBODY
                 await route.handler(self, request, caller, *found.groups())
                 return
-        raise Refusal(404, "no_such_route", f"There is no {request.method[:20]} {request.path[:200]} here.")
+        text = _("There is no %(method)s %(path)s here.")
+        raise Refusal(404, "no_such_route", text, method=request.method[:20], path=request.path[:200])
 
     async def caller(self, request: Request, right: str) -> Caller:
         """Who asks, with the right checked. Looking up the hash of what was sent takes the same time for any wrong key.
@@ -144,7 +149,7 @@ class Gateway:
             raise unauthorised()
         caller = Caller(row["project"], row["id"], frozenset(row["rights"]))
         if right not in caller.rights:
-            raise Refusal(403, "not_allowed", "This key may not use models.")
+            raise Refusal(403, "not_allowed", _("This key may not use models."))
         return caller
 
     async def find(self, caller: Caller, name: object) -> dict[str, Any]:
@@ -167,7 +172,8 @@ class Gateway:
         row = await self.find(caller, body.get("model"))
         if "service" in row:
             if route != CHAT:
-                raise Refusal(400, "not_supported", "A published prompt answers /v1/chat/completions.", param="model")
+                text = _("A published prompt answers /v1/chat/completions.")
+                raise Refusal(400, "not_supported", text, param="model")
             await self._prompt(request, caller, row, body)
             return
         bill = new_bill(PREFIXES[route], caller.project, caller.api_key, row["id"], row["name"])
@@ -197,28 +203,30 @@ class Gateway:
         (temperature, longest answer …) holds where the caller says nothing."""
         inputs = body.get("inputs") if body.get("inputs") is not None else {}
         messages = body.get("messages") if body.get("messages") is not None else []
-        rendered = await self._render(caller, row["service"], inputs, messages)
+        rendered = await self._render(request.language, caller, row["service"], inputs, messages)
         deployment = await self.find(caller, rendered["deployment"])
         if "service" in deployment:
-            raise Refusal(503, "model_not_ready", "This prompt names no deployment that could answer.")
+            raise Refusal(503, "model_not_ready", _("This prompt names no deployment that could answer."))
         own = {name: value for name, value in body.items() if name not in {"inputs", "messages", "model"}}
         full = {**(rendered.get("settings") or {}), **own, "messages": rendered["messages"]}
         bill = new_bill(PREFIXES[CHAT], caller.project, caller.api_key, deployment["id"], row["name"])
         await self._answer(request, deployment, CHAT, full, bill)
 
-    async def _render(self, caller: Caller, service: str, inputs: Any, messages: Any) -> dict[str, Any]:
+    async def _render(self, language: str, caller: Caller, service: str, inputs: Any, messages: Any) -> dict[str, Any]:
         url = f"{self.config.web_url}/internal/prompts/{quote(service, safe='')}/render"
         token = internal.sign(self.config.secret_key, caller.project)
-        headers = {internal.HEADER: token, "X-Forwarded-Proto": "https"}  # inside, nobody is sent on to TLS
+        # inside, nobody is sent on to TLS
+        headers = {internal.HEADER: token, "X-Forwarded-Proto": "https", "Accept-Language": language}
         body = {"inputs": inputs, "messages": messages, "project": caller.project}
         try:
             timeout = aiohttp.ClientTimeout(total=RENDER_S)
             async with self._session.post(url, json=body, headers=headers, timeout=timeout) as response:
                 answer = await response.json(content_type=None)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise Refusal(503, "prompts_unavailable", "Published prompts cannot be filled in at the moment.") from error
+            text = _("Published prompts cannot be filled in at the moment.")
+            raise Refusal(503, "prompts_unavailable", text) from error
         if response.status != 200:
-            text = str(answer.get("detail") or "The prompt could not be filled in.")
+            text = str(answer.get("detail") or _("The prompt could not be filled in."))
             raise Refusal(
                 response.status if response.status < 500 else 503, str(answer.get("code", "prompt_failed")), text
             )
@@ -239,12 +247,12 @@ class Gateway:
         body = await request.json()
         id, score, comment = body.get("response_id"), body.get("score"), body.get("comment") or ""
         if not isinstance(id, str) or not RESPONSE_ID.fullmatch(id):
-            raise Refusal(400, "invalid_input", "response_id must be the id of an answer.", param="response_id")
+            raise Refusal(400, "invalid_input", _("response_id must be the id of an answer."), param="response_id")
         if isinstance(score, bool) or not isinstance(score, int | float) or not abs(score) <= SCORE_MAX:
-            raise Refusal(400, "invalid_input", "score must be a number.", param="score")
+            raise Refusal(400, "invalid_input", _("score must be a number."), param="score")
         if not isinstance(comment, str) or len(comment) > COMMENT_CHARACTERS:
-            text = f"comment must be a text of at most {COMMENT_CHARACTERS} characters."
-            raise Refusal(400, "invalid_input", text, param="comment")
+            text = _("comment must be a text of at most %(most)d characters.")
+            raise Refusal(400, "invalid_input", text, param="comment", most=COMMENT_CHARACTERS)
         record = {
             "id": str(uuid7()), "response_id": id, "project": caller.project, "score": float(score),
             "comment": storable(comment), "at": time.time(),

@@ -2,19 +2,24 @@
 
 from typing import Any
 
+from apps.lms.gateway.words import say
+from workers.words import marked as _
+
 
 class Refusal(Exception):
-    """An answer that is an error. Texts are English: they are for programs."""
+    """An answer that is an error: a stable code for programs, and a marked text for whoever reads it. data: fills the
+    places of the text."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, param: str | None = None, retry_after_s: int = 0
+        self, status: int, code: str, message: str, *, param: str | None = None, retry_after_s: int = 0, **data: Any
     ) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.param = status, code, message, param
+        self.status, self.code, self.message, self.param, self.data = status, code, message, param, data
         self.retry_after_s = retry_after_s or (1 if status in (429, 503) else 0)
 
-    def body(self) -> dict[str, Any]:
-        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+    def body(self, language: str = "en") -> dict[str, Any]:
+        text = say(self.message, self.data, language)
+        return {"error": {"message": text, "type": self.type, "param": self.param, "code": self.code}}
 
     @property
     def type(self) -> str:
@@ -23,14 +28,16 @@ class Refusal(Exception):
 
 
 def unauthorised() -> Refusal:
-    return Refusal(401, "invalid_api_key", "The API key is missing, unknown, revoked or expired.")
+    return Refusal(401, "invalid_api_key", _("The API key is missing, unknown, revoked or expired."))
 
 
 def unknown_model(name: object, known: list[str]) -> Refusal:
-    shown = ", ".join(known[:20]) or "none yet"
-    text = f"There is no model {str(name)[:100]!r} in this project. Known models: {shown}."
-    return Refusal(404, "model_not_found", text, param="model")
+    text = _("There is no model “%(name)s” in this project. Known models: %(known)s.")
+    if not known:
+        text = _("There is no model “%(name)s” in this project, and no other yet.")
+    return Refusal(404, "model_not_found", text, param="model", name=str(name)[:100], known=", ".join(known[:20]))
 
 
 def not_ready(name: str) -> Refusal:
-    return Refusal(503, "model_not_ready", f"No instance of {name!r} is ready. Try again shortly.", retry_after_s=2)
+    text = _("No instance of “%(name)s” is ready. Try again shortly.")
+    return Refusal(503, "model_not_ready", text, retry_after_s=2, name=name)

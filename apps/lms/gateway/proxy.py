@@ -16,6 +16,7 @@ from apps.lms.gateway.errors import Refusal, not_ready
 from apps.lms.gateway.pool import Member, Pool, prefix_of
 from apps.lms.gateway.web import EVENTS, Request, encoded
 from workers.errors import AifsError
+from workers.words import marked as _
 
 ATTEMPTS = 2
 LOADING_S = 3.0
@@ -82,7 +83,7 @@ class Proxy:
     async def answer(self, request: Request, row: dict[str, Any], route: str, body: dict[str, Any], bill: Bill) -> None:
         """Answer a request with a deployment. `bill` is right whenever this ends, however it ends."""
         if not isinstance(body.get("stream"), bool | None):  # an engine may take "yes" for true, and we would not
-            raise Refusal(400, "invalid_input", "stream must be true or false.", param="stream")
+            raise Refusal(400, "invalid_input", _("stream must be true or false."), param="stream")
         asked = body.get("stream_options")
         wants_usage = bool(isinstance(asked, dict) and asked.get("include_usage"))
         body = self._outgoing(row, body)
@@ -136,12 +137,12 @@ class Proxy:
                 await asyncio.to_thread(refuse_private_url, member.url, self._config.private_hosts)
             response = await session.post(f"{member.url}{route}", json=body, headers=headers, allow_redirects=False)
         except AifsError as error:
-            raise Refusal(502, "private_address", str(error)) from None
+            raise Refusal(502, "private_address", error.message, **error.data) from None
         except BROKEN as error:
             raise Unfit(_gone(error)) from error
         if response.status in UNFIT:
             response.release()
-            raise Unfit(Refusal(503, "instance_unavailable", "The instance cannot answer at the moment."))
+            raise Unfit(Refusal(503, "instance_unavailable", _("The instance cannot answer at the moment.")))
         return response
 
     async def _whole(self, request: Request, member: Member, route: str, body: dict[str, Any], bill: Bill) -> None:
@@ -178,12 +179,12 @@ class Proxy:
                 if not request.started:
                     raise Unfit(_gone(error)) from error
                 self._pool.doubt(member)
-                broken = Refusal(502, "instance_died", "The instance ended in the middle of this answer.")
+                broken = Refusal(502, "instance_died", _("The instance ended in the middle of this answer."))
                 bill.status = broken.status
-                await request.write(b"data: " + encoded(broken.body()) + b"\n\n", more=False)
+                await request.write(b"data: " + encoded(broken.body(request.language)) + b"\n\n", more=False)
                 return
         if not request.started:
-            raise Unfit(Refusal(502, "empty_stream", "The instance answered with an empty stream."))
+            raise Unfit(Refusal(502, "empty_stream", _("The instance answered with an empty stream.")))
         await request.write(b"data: [DONE]\n\n", more=False)
 
     async def _pass_on(self, request: Request, chunk: dict[str, Any], bill: Bill, wants_usage: bool) -> None:
@@ -268,11 +269,13 @@ def _refused(status: int, raw: bytes) -> Refusal:
         shown = param[:200] if isinstance(param, str) else None
         return Refusal(known, code, str(error["message"])[:2000], param=shown)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Refusal(known if known < 500 else 502, "engine_failed", f"The instance answered with status {status}.")
+        text = _("The instance answered with status %(answered)s.")
+        return Refusal(known if known < 500 else 502, "engine_failed", text, answered=status)
 
 
 def _gone(error: Exception) -> Refusal:
-    return Refusal(503, "instance_unavailable", f"The instance does not answer ({type(error).__name__}).")
+    text = _("The instance does not answer (%(error)s).")
+    return Refusal(503, "instance_unavailable", text, error=type(error).__name__)
 
 
 def _says_something(choice: dict[str, Any]) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 from apps.lms.gateway.config import Config
 from apps.lms.gateway.errors import Refusal
+from apps.lms.gateway.words import preferred
+from workers.words import marked as _
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -28,20 +30,26 @@ class Request:
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
 
+    @property
+    def language(self) -> str:
+        return preferred(self.header(b"accept-language"))
+
     async def json(self) -> dict[str, Any]:
         """Raises Refusal for what is too large, too slow, not JSON or no object."""
         raw = await self._body()
         try:
             body = json.loads(raw)
         except (ValueError, RecursionError) as error:
-            raise Refusal(400, "bad_json", f"The request body is not JSON: {str(error)[:200]}") from None
+            raise Refusal(
+                400, "bad_json", _("The request body is not JSON: %(error)s"), error=str(error)[:200]
+            ) from None
         if not isinstance(body, dict):
-            raise Refusal(400, "bad_json", "The request body must be a JSON object.")
+            raise Refusal(400, "bad_json", _("The request body must be a JSON object."))
         return body
 
     async def _body(self) -> bytes:
         most = self._config.body_max_bytes
-        too_large = Refusal(413, "body_too_large", f"The request body may have at most {most} bytes.")
+        too_large = Refusal(413, "body_too_large", _("The request body may have at most %(most)d bytes."), most=most)
         length = self.header(b"content-length")
         if length.isdecimal() and int(length) > most:
             raise too_large
@@ -59,7 +67,7 @@ class Request:
                     if not message.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:
-            raise Refusal(408, "body_too_slow", "The request body took too long to arrive.") from None
+            raise Refusal(408, "body_too_slow", _("The request body took too long to arrive.")) from None
 
     async def gone(self) -> None:
         """Returns when the client has left. Call it after the body was read."""
@@ -84,7 +92,7 @@ class Request:
 
     async def refuse(self, refusal: Refusal) -> None:
         headers = [(b"retry-after", str(refusal.retry_after_s).encode())] if refusal.retry_after_s else []
-        await self.answer_json(refusal.status, refusal.body(), headers)
+        await self.answer_json(refusal.status, refusal.body(self.language), headers)
 
 
 LINE_ENDS = str.maketrans({end: f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"})

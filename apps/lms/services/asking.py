@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 from django.conf import settings
+from django.utils.translation import get_language
 from django.utils.translation import gettext_noop as _
 
 from apps.core import internal
@@ -24,7 +25,7 @@ REASONS = {
     "prompts_unavailable": _("published prompts cannot be filled in at the moment."),
     "context_length_exceeded": _("the conversation and the answer are longer than the model can read."),
 }
-"""What the gateway says in English, to programs, for people."""
+"""What the gateway says of a program's request, for somebody at a page."""
 KINDS = {400: InvalidInput, 404: NotFound, 429: LimitReached}
 
 
@@ -64,7 +65,7 @@ def _options(project: Project) -> dict[str, Any]:
     token = internal.sign(settings.SECRET_KEY, str(project.pk))
     return {
         "base_url": settings.AIFS_GATEWAY_INTERNAL_URL or settings.AIFS_GATEWAY_URL,
-        "headers": {internal.HEADER: token},
+        "headers": {internal.HEADER: token, "Accept-Language": get_language() or "en"},
         "timeout": httpx.Timeout(ANSWER_S, connect=CONNECT_S),
         "trust_env": False,
     }
