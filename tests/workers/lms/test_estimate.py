@@ -1,0 +1,106 @@
+"""The formulas behind the estimates of an evaluation and of an instance that serves."""
+
+import resource
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.workers import tiny
+from workers.estimates import FLOOR_MIB
+from workers.lms.engines.base import runtimes
+from workers.lms.estimate import of_evaluation, of_serving
+from workers.lms.evaluate import Params as EvaluateParams
+from workers.lms.model_folder import read_facts
+from workers.lms.serve import Params as ServeParams
+
+SMOL = {
+    "parameters": 134_515_008,
+    "context_length": 8192,
+    "shape": {
+        "hidden_size": 576, "layers": 30, "intermediate_size": 1536, "heads": 9, "vocab_size": 49152, "kv_heads": 3,
+        "head_size": 64,
+    },
+}  # fmt: skip
+TOKEN_BYTES = 2 * 4 * 30 * 3 * 64
+"""Keys and values of one token of SmolLM2 in float32."""
+
+
+def data(rows=100, characters=400):
+    return {"rows": rows, "report": {"statistics": {"characters_mean": characters, "messages_mean": 2}}}
+
+
+def evaluation(benchmark=None, dataset=None, **given):
+    named = {"benchmark": "b"} if benchmark else {}
+    params = EvaluateParams.model_validate({"model": "m", **named, **({"dataset": "d"} if dataset else {}), **given})
+    return of_evaluation(params, model=SMOL, benchmark=benchmark, dataset=dataset, cpus=1)
+
+
+def serving(model=SMOL, **given):
+    return of_serving(ServeParams.model_validate({"model": "m", **given}), model=model)
+
+
+def test_more_questions_take_longer():
+    few, many = evaluation(data(10)), evaluation(data(1000))
+    assert many.seconds > few.seconds + 100
+    assert evaluation(data(100), shots=5).seconds > 3 * evaluation(data(100)).seconds
+    assert (many.questions, many.rows, many.answers) == (1000, 0, 0)
+
+
+def test_no_more_rows_than_are_measured():
+    assert evaluation(dataset=data(10_000)).rows == 500
+    assert evaluation(dataset=data(10_000), dataset_rows=20).seconds < evaluation(dataset=data(10_000)).seconds
+
+
+def test_answers_are_written_one_token_after_the_other():
+    extra = (
+        evaluation(prompts=["a", "b"], answer_tokens=100).seconds - evaluation(prompts=["a"], answer_tokens=1).seconds
+    )
+    assert extra == pytest.approx(199 * 134_515_008 * 4 / 6.5e9, abs=1)
+
+
+def test_a_published_benchmark_is_counted_only_when_it_is_read():
+    made = evaluation(suite="mmlu")
+    assert made.seconds is None
+    assert "counted" in made.note
+    assert made.memory_mib > FLOOR_MIB + 134_515_008 * 4 / 2**20
+
+
+def test_the_cache_is_as_large_as_asked_for_and_as_can_be_filled():
+    made = serving(cache_gib=2.0)
+    assert made.cache_bytes == pytest.approx(2 * 2**30, rel=0.01)
+    assert made.cache_tokens == pytest.approx(2 * 2**30 / TOKEN_BYTES, rel=0.01)
+    short = serving(cache_gib=100.0, context_length=256, max_running=1)
+    assert short.cache_bytes == 256 * 8 * TOKEN_BYTES
+    assert serving(precision="f16").memory_mib < serving().memory_mib
+    assert serving(context_length=1 << 20).context_length == 8192
+
+
+@pytest.mark.parametrize("runtime", ["auto", *runtimes.names()])
+def test_every_engine_says_what_it_keeps_of_a_weight(runtime):
+    assert serving(runtime=runtime).weights_bytes >= 2 * SMOL["parameters"]
+
+
+def test_a_model_of_which_nothing_is_known():
+    made = serving(model={})
+    assert (made.cache_tokens, made.cache_bytes) == (0, 2**30)
+    assert [figure.label for figure in made.figures] == ["Key/value cache", "Context length"]
+
+
+def test_a_real_run_needs_about_so_much(tmp_path, tiny_model):
+    """A tiny model: the floor is nearly all there is, and neither far too high nor too low."""
+    questions = [{"question": f"{n} + 1?", "choices": [str(n), str(n + 1)], "answer": 1} for n in range(4)]
+    (tmp_path / "questions").mkdir()
+    pq.write_table(pa.Table.from_pylist(questions), tmp_path / "questions" / "data.parquet")
+    inputs = {
+        "model": ("model_version", tiny_model, {}), "benchmark": ("dataset_version", tmp_path / "questions", {})
+    }  # fmt: skip
+    params = {"model": "m", "benchmark": "b"}
+    process = tiny.start(tiny.write_spec(tmp_path / "run", "lms.evaluate", params, inputs))
+    assert process.wait(timeout=100) == 0, (tmp_path / "run" / "output.log").read_text()[-2000:]
+    taken_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    model = read_facts(tiny_model).meta()
+    made = of_evaluation(
+        EvaluateParams.model_validate(params), model=model, benchmark={"rows": 4}, dataset=None, cpus=1
+    )
+    assert 0.5 * taken_mib < made.memory_mib < 2 * taken_mib
