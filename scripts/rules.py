@@ -1,10 +1,14 @@
 """House rules that no ready-made tool knows (STYLE). Each returns what it found, one line each."""
 
 import ast
+import importlib
 import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from workers.registry import Registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("aifs", "apps", "workers", "scripts", "bench", "tests")
@@ -12,6 +16,8 @@ FORBIDDEN_NAMES = {"utils", "helpers", "misc", "common", "manager", "util", "hel
 MAX_LINES = 500
 LONG_FUNCTION = 50
 LONG_SHARE = 0.025
+EVERYDAY = {"choices", "csv", "html", "json", "preference", "table", "text"}
+"""Names of plug-ins that mean other things elsewhere."""
 OUTSIDE_SETTINGS = {"AIFS_HOME", "AIFS_STOP_GRACE_S"}
 """Read before Django's settings exist; documented all the same."""
 
@@ -112,17 +118,25 @@ def inline_code() -> list[str]:
 
 
 def plugin_names() -> list[str]:
-    """`if method == "dpo"` in a web app would have to be edited for every new plug-in."""
-    registered = set(
-        re.findall(r"register\(\s*\"([a-z_.0-9]+)\"", "\n".join(p.read_text() for p in python_files("workers")))
-    )
-    words = "|".join(sorted(re.escape(word) for word in registered if "." in word))
-    pattern = re.compile(rf"(?:==|!=)\s*\"({words})\"") if words else re.compile(r"(?!)")
-    return [
-        f"{place(path)}: compares with a plug-in's name"
-        for path in python_files("apps")
-        if pattern.search(path.read_text())
-    ]
+    """`if method == "dpo"`, `case "dpo"` or `choices=["dpo"]` in a web app would have to be edited for every new
+    plug-in."""
+    names = {name for registry in registries() for name in registry.names()} - EVERYDAY
+    found = []
+    for path in (path for path in python_files("apps") if "migrations" not in path.parts):
+        for node in ast.walk(ast.parse(path.read_text())):
+            part = node.value if isinstance(node, ast.keyword) and node.arg == "choices" else node
+            if isinstance(node, ast.Compare | ast.MatchValue) or part is not node:
+                words = {each.value for each in ast.walk(part) if isinstance(each, ast.Constant)}
+                found += [f"{place(path)}:{part.lineno}: names the plug-in {name}" for name in names & words]
+    return sorted(found)
+
+
+def registries() -> list[Registry[Any]]:
+    """Every registry of plug-ins, wherever in `workers` it stands."""
+    sources = [path for path in python_files("workers") if re.search(r"\]\s*=\s*Registry\(", path.read_text())]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in sources]
+    modules = [importlib.import_module(name) for name in names]
+    return [value for module in modules for value in vars(module).values() if isinstance(value, Registry)]
 
 
 def pinned() -> list[str]:

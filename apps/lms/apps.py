@@ -12,7 +12,7 @@ class LmsConfig(AppConfig):
         from apps.core import lineage as core_lineage
         from apps.core import notices as core_notices
         from apps.gpucloud.handlers import register
-        from apps.lms import lineage, notices, selectors, sharing
+        from apps.lms import lineage, notices, selectors, sharing, stages
         from apps.lms.attention import calls_of_the_month, deployment_concerns
         from apps.lms.jobs import LmsHandler
         from apps.lms.services import snapshot
@@ -50,33 +50,5 @@ class LmsConfig(AppConfig):
         navigation.register_search("lms", selectors.search)
         dashboard.register_concerns("deployments", deployment_concerns)
         dashboard.register_figures("calls", calls_of_the_month)
-        dashboard.register_stage(
-            dashboard.Stage(
-                name="evaluate",
-                label=_("Evaluations"),
-                todo=_("Evaluate it"),
-                text=_("Measure a model before and after tuning to see what the tuning was worth."),
-                icon="gauge",
-                order=50,
-                list_url="lms:evaluation_list",
-                start_url="lms:evaluation_create",
-                right="run_simple",
-                kinds=("lms.evaluate",),
-                count=selectors.count_evaluations,
-            )
-        )
-        dashboard.register_stage(
-            dashboard.Stage(
-                name="deploy",
-                label=_("Deployments"),
-                todo=_("Deploy a model"),
-                text=_("Give a model a name; it answers at the gateway as soon as it is loaded."),
-                icon="rocket",
-                order=60,
-                list_url="lms:deployment_list",
-                start_url="lms:deployment_create",
-                right="deploy",
-                kinds=(),
-                count=selectors.count_deployments,
-            )
-        )
+        for stage in stages.STAGES:
+            dashboard.register_stage(stage)

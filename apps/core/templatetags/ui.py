@@ -53,6 +53,7 @@ LOOKS: dict[str, Look] = {
     "stopped": Look("", "circle-stop", _("Stopped")),
     "disabled": Look("", "circle-pause", _("Disabled")),
     "revoked": Look("", "ban", _("Revoked")),
+    "rated": Look("", "message-square-text", ""),
     "bit_equal": Look("good", "circle-check", ""),
     "within_noise": Look("good", "circle-check", ""),
     "diverged": Look("bad", "circle-x", ""),
