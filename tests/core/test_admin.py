@@ -110,8 +110,10 @@ def test_the_audit_as_csv_runs_no_formula(admin_client, house):
 def test_lists_ask_few_questions_however_long(admin_client, house, model, django_assert_max_num_queries):
     for part in ("owner", "engineer", "expert"):
         house.key(part)
-    with django_assert_max_num_queries(12):
-        assert admin_client.get(reverse(f"admin:core_{model}_changelist")).status_code == 200
+    address = reverse(f"admin:core_{model}_changelist")
+    admin_client.get(address)  # the first request also writes the session
+    with django_assert_max_num_queries(8):
+        assert admin_client.get(address).status_code == 200
 
 
 @pytest.mark.parametrize("model", LISTS)

@@ -39,7 +39,7 @@ def test_queries_do_not_grow_with_runs(tmp_path, django_assert_max_num_queries):
         Job.objects.create(project=house.project, kind="lmt.sft", name="more", params=run.params)
     client = house.client("viewer")
     client.get(url(house))
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(8):
         assert client.get(url(house)).content.decode().count("<live-job") == 6
 
 

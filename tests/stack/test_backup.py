@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -12,23 +13,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings
 
 from aifs.backup import BackupError
-from aifs.backup.restoring import Reading, _check_space, check_target, check_versions
-from tests.stack.foreign import command, program
+from aifs.backup.making import back_up
+from aifs.backup.restoring import Reading, _check_space, check_target, check_versions, restore
+from aifs.sdk import Client
+from aifs.sdk.models import summary
+from tests.stack.foreign import program
 from tests.stack.stacks import Stack
 from tests.workers.tiny import make_model
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+Refused = Callable[[Path, str], None]
 QUESTION = "Say something that only you would say."
 PROMPT = {
     "messages": [{"role": "user", "content": "{{ question }}"}],
     "variables": [{"name": "question", "type": "text", "label": "Question", "primary": True}],
     "settings": {"temperature": 0, "max_tokens": 24},
 }
-CHECK = ("steps=1000000", "seconds_per_step=0.05", "checkpoint_every=10")
+CHECK = {"steps": 1_000_000, "seconds_per_step": 0.2, "checkpoint_every": 10}
 
 
 def operate(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -38,10 +44,9 @@ def operate(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def asked(stack: Stack, *arguments: str) -> dict[str, Any]:
-    done = command(stack.access, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+def client(stack: Stack) -> Client:
+    access = stack.access
+    return Client(access["url"], access["api_key"], access["project"], access["gateway_url"])
 
 
 def backed_up(stack: Stack, target: Path, *options: str) -> dict[str, Any]:
@@ -58,14 +63,15 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack.up()
     rows = folder / "rows.jsonl"
     rows.write_text("".join(json.dumps({"prompt": f"{n}?", "response": f"{n}!"}) + "\n" for n in range(30)))
-    asked(stack, "datasets", "import", str(rows), "--name", "numbers", "--wait")
-    asked(stack, "models", "import", str(make_model(folder / "tiny", seed=7)), "--name", "tiny", "--wait")
-    asked(stack, "deploy", "tiny", "--name", "helper", "--wait")
-    (folder / "prompt.json").write_text(json.dumps(PROMPT))
-    asked(stack, "prompts", "push", "guide", str(folder / "prompt.json"), "--deployment", "helper")
-    asked(stack, "prompts", "publish", "guide")
-    run = asked(stack, "job", "start", "gpucloud.check", *[word for pair in CHECK for word in ("--param", pair)])
-    wait_for(lambda: list((stack.home.path / "storage/checkpoints" / run["job"]).glob("*")), 60)
+    with client(stack) as ours:
+        ours.datasets.import_file(rows, name="numbers").wait(timeout_s=120)
+        ours.models.import_file(make_model(folder / "tiny", seed=7), name="tiny").wait(timeout_s=120)
+        ours.deployments.create("tiny", name="helper")
+        ours.deployments.wait("helper", timeout_s=120)
+        ours.prompts.push("guide", PROMPT | {"deployment": "helper"})
+        ours.prompts.publish("guide")
+        run = ours.jobs.start("gpucloud.check", CHECK)
+    wait_for(lambda: list((stack.home.path / "storage/checkpoints" / run.id).glob("*")), 60)
     yield stack
     stack.down()
 
@@ -79,12 +85,12 @@ def wait_for(true: Callable[[], object], timeout_s: float) -> None:
 
 def answers(stack: Stack) -> dict[str, Any]:
     """What the demo's checks look at: rows, model, deployment, published prompt."""
-    chat = asked(stack, "chat", "helper", QUESTION, "--param", "temperature=0", "--param", "max_tokens=24")
-    prompt = asked(stack, "prompts", "run", "guide", "--var", f"question={QUESTION}")
-    done = command(stack.access, "datasets", "preview", "numbers", "--rows", "30", "--json")
-    model = asked(stack, "models", "show", "tiny")
-    rows = json.loads(done.stdout.splitlines()[-1])
-    return {"rows": rows, "model": model, "chat": chat["text"], "prompt": prompt["text"]}
+    with client(stack) as ours:
+        chat = ours.chat("helper", QUESTION, temperature=0, max_tokens=24)
+        prompt = ours.prompts.run("guide", {"question": QUESTION})
+        rows = ours.datasets.preview("numbers", rows=30)
+        model = summary(ours.models.version("tiny"))
+    return {"rows": rows, "model": model, "chat": chat.text, "prompt": prompt["choices"][0]["message"]["content"]}
 
 
 def check_run(stack: Stack) -> dict[str, Any]:
@@ -107,10 +113,23 @@ def tar(original: Stack, saved: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A home for restores that must fail: it stays as empty as it was, or the last test here could not succeed."""
-    return Stack(tmp_path_factory.mktemp("empty") / "home")
+@pytest.fixture
+def refused(settings: Any, tmp_path: Path) -> Iterator[Refused]:
+    """Restores here, into an empty database and storage, what must be refused; both are as empty as before."""
+    home, name = tmp_path / "target", f"test_run_{os.getpid()}_target"
+    server = settings.DATABASE_URL.rpartition("/")[0]
+    settings.AIFS_HOME, settings.STORAGE_URL = home, f"file://{home / 'storage'}"
+    settings.DATABASE_URL = f"{server}/{name}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as session:
+        session.execute(f"CREATE DATABASE {name}")
+        yield refuse
+        assert check_target() >= 15, "nothing is in the database"
+        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def refuse(path: Path, words: str) -> None:
+    with pytest.raises(BackupError, match=re.escape(words)):
+        restore(path, lambda *_: None)
 
 
 def test_a_backup_is_for_its_owner_alone_and_holds_no_secret(original: Stack, saved: Path) -> None:
@@ -128,7 +147,8 @@ def test_a_backup_is_for_its_owner_alone_and_holds_no_secret(original: Stack, sa
 def test_a_second_backup_copies_what_is_new(original: Stack, saved: Path, tmp_path: Path) -> None:
     rows = tmp_path / "more.jsonl"
     rows.write_text(json.dumps({"prompt": "a", "response": "b"}) + "\n")
-    asked(original, "datasets", "import", str(rows), "--name", "more", "--wait")
+    with client(original) as ours:
+        ours.datasets.import_file(rows, name="more").wait(timeout_s=60)
     done = backed_up(original, saved)
     assert 0 < done["files_copied"] < done["files"]
     assert len(list((saved / "snapshots").iterdir())) == 2
@@ -157,7 +177,7 @@ def test_nothing_is_overwritten(original: Stack, saved: Path) -> None:
     done = operate(original, "restore", str(saved))
     assert done.returncode == 1
     assert "is not empty" in done.stderr and "Nothing was restored" in done.stderr
-    assert asked(original, "datasets", "show", "numbers")
+    assert original.get("/api/v1/datasets/")["results"]
 
 
 def cut(path: Path, at: float) -> Callable[[Path], Path]:
@@ -171,11 +191,8 @@ def cut(path: Path, at: float) -> Callable[[Path], Path]:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.9999])
-def test_a_cut_off_file_is_refused(tar: Path, empty: Stack, tmp_path: Path, share: float) -> None:
-    done = operate(empty, "restore", str(cut(tar, share)(tmp_path)))
-    assert done.returncode == 1
-    assert "is cut off or damaged" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_cut_off_file_is_refused(tar: Path, refused: Refused, tmp_path: Path, share: float) -> None:
+    refused(cut(tar, share)(tmp_path), "is cut off or damaged")
 
 
 def without_end(saved: Path, folder: Path) -> str:
@@ -229,18 +246,14 @@ def other_format(saved: Path, folder: Path) -> str:
     "spoil", [without_end, flipped_object, lost_object, flipped_dump, newer_software, other_format]
 )
 def test_a_broken_folder_is_refused(
-    saved: Path, empty: Stack, tmp_path: Path, spoil: Callable[[Path, Path], str]
+    saved: Path, refused: Refused, tmp_path: Path, spoil: Callable[[Path, Path], str]
 ) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(saved, folder)
-    words = spoil(saved, folder)
-    done = operate(empty, "restore", str(folder))
-    assert done.returncode == 1
-    assert words in done.stderr, done.stderr
-    assert "Nothing was restored" in done.stderr and "Traceback" not in done.stderr
+    refused(folder, spoil(saved, folder))
 
 
-def test_what_is_no_backup_is_refused(empty: Stack, tmp_path: Path) -> None:
+def test_what_is_no_backup_is_refused(refused: Refused, tmp_path: Path) -> None:
     (tmp_path / "letter.tar").write_text("Dear Sir or Madam, " * 100)
     with tarfile.open(tmp_path / "climbing.tar", "w") as archive:
         entry = tarfile.TarInfo("objects/../../../etc/passwd")
@@ -252,13 +265,17 @@ def test_what_is_no_backup_is_refused(empty: Stack, tmp_path: Path) -> None:
         "climbing.tar": "no backup of",
         "folder": "no backup of",
     }.items():
-        done = operate(empty, "restore", str(tmp_path / name))
-        assert done.returncode == 1 and words in done.stderr, name
-    assert "There is no" in operate(empty, "restore", str(tmp_path / "nowhere")).stderr
+        refused(tmp_path / name, words)
+    refused(tmp_path / "nowhere", "There is no")
 
 
-def test_a_tar_with_secrets_makes_the_same_installation(original: Stack, tar: Path, empty: Stack) -> None:
+def test_a_tar_with_secrets_makes_the_same_installation(original: Stack, tar: Path, tmp_path: Path) -> None:
+    """Into a home where a restore has failed before."""
     assert stat.S_IMODE(tar.stat().st_mode) == 0o600
+    empty = Stack(tmp_path / "empty")
+    done = operate(empty, "restore", str(cut(tar, 0.9)(tmp_path)))
+    assert done.returncode == 1
+    assert "Nothing was restored" in done.stderr and "Traceback" not in done.stderr
     done = operate(empty, "restore", str(tar), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["secret_key"] == "restored"
@@ -298,21 +315,22 @@ def test_a_rotten_file_is_named_and_the_rest_is_saved(original: Stack, tmp_path:
             done = operate(original, "backup", str(target))
             assert done.returncode == 1
             assert path.name in done.stderr and "The backup was made" in done.stderr
-            copy = Stack(tmp_path / f"of-{target.name}")
-            done = operate(copy, "restore", str(target), "--json")
-            assert done.returncode == 0, done.stderr
-            assert json.loads(done.stdout.splitlines()[-1])["missing"] == [path.name]
+        done = operate(Stack(tmp_path / "copy"), "restore", str(target), "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["missing"] == [path.name]
     finally:
         path.write_bytes(content)
 
 
-def test_wrong_targets_are_refused_and_nothing_is_left(original: Stack, tmp_path: Path) -> None:
+def test_wrong_targets_are_refused_and_nothing_is_left(tmp_path: Path, settings: Any) -> None:
+    settings.DATABASE_URL = settings.DATABASE_URL.rpartition("/")[0] + "/postgres"  # any server will do
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     (tmp_path / "there.tar").write_text("mine")
-    assert "holds other things" in operate(original, "backup", str(tmp_path / "full")).stderr
-    assert "never overwrites" in operate(original, "backup", str(tmp_path / "there.tar")).stderr
-    assert "for folders" in operate(original, "backup", str(tmp_path / "new.tar"), "--keep", "2").stderr
+    wrong = [("full", 0, "holds other things"), ("there.tar", 0, "never overwrites"), ("new.tar", 2, "for folders")]
+    for name, keep, words in wrong:
+        with pytest.raises(BackupError, match=words):
+            back_up(tmp_path / name, lambda *_: None, keep=keep)
     nothing = operate(Stack(tmp_path / "nothing"), "backup", str(tmp_path / "none"))
     assert nothing.returncode == 1 and "There is no AIFS" in nothing.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "there.tar"]
