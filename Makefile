@@ -22,8 +22,8 @@ setup: .venv/.installed static/dist/manifest.json .venv/.messages ## install Pyt
 demo: setup ## raw data to a published answer, on this machine [DATA=file]
 	@$(BIN)/python -m aifs.demo $(if $(DATA),--data "$(DATA)")
 
-test: setup ## all tests, or some: [T=path] [K=expression]
-	@$(BIN)/python scripts/run_tests.py $(T) $(if $(K),-k "$(K)")
+test: setup ## all tests, or some: [T=path] [K=expression]; SLOW=1 adds those of real models
+	@$(BIN)/python scripts/run_tests.py $(T) $(if $(K),-k "$(K)") $(if $(SLOW),--slow)
 
 up: setup ## start the stack in the background; access in var/access.json
 	@$(BIN)/python -m aifs.embedded up

@@ -19,10 +19,13 @@ RESULTS = Path(os.environ.get("AIFS_HOME") or ROOT / "var") / "test"
 NOTHING_COLLECTED = 5
 PATIENT = "fault or timed"
 """Marks of tests that measure time, or wait for something that must happen in time."""
-IN_TURN = {"browser": ["tests/browser"], "faults": ["tests", "--ignore=tests/browser", "-m", PATIENT]}
+REST = ["tests", "--ignore=tests/browser"]
+IN_TURN = {"browser": ["tests/browser"], "faults": [*REST, "-m", PATIENT]}
+SLOW = {"real models": [*REST, "-m", "slow"]}
+"""What a toy cannot show; `make demo` goes the same ways with the same model."""
 BESIDE = {
     "unit and integration": [
-        "tests", "--ignore=tests/browser", "-m", f"not ({PATIENT})", "-n", str(max(2, os.cpu_count() or 1)),
+        *REST, "-m", f"not ({PATIENT} or slow)", "-n", str(max(2, os.cpu_count() or 1)),
         "--timeout=300",
     ]
 }  # fmt: skip
@@ -83,10 +86,11 @@ def count(report: Path, outcome: Outcome) -> None:
         outcome.failed += any(case.find(tag) is not None for tag in ("failure", "error"))
 
 
-def run_all(chosen: list[str]) -> list[Outcome]:
+def run_all(chosen: list[str], *, slow: bool) -> list[Outcome]:
     beside = [Run(name, [*options, *chosen], beside=True) for name, options in BESIDE.items()]
     try:
-        in_turn = [Run(name, [*options, *chosen]).end() for name, options in IN_TURN.items()]
+        phases = IN_TURN | (SLOW if slow else {})
+        in_turn = [Run(name, [*options, *chosen]).end() for name, options in phases.items()]
         return [run.end() for run in beside] + in_turn
     finally:
         for run in beside:
@@ -110,6 +114,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the tests.")
     parser.add_argument("paths", nargs="*")
     parser.add_argument("-k", dest="expression")
+    parser.add_argument("--slow", action="store_true", help="those of real models too")
     arguments = parser.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     chosen = ["-k", arguments.expression] if arguments.expression else []
@@ -117,8 +122,10 @@ def main() -> int:
     if arguments.paths:
         outcomes = [Run("chosen tests", [*arguments.paths, *chosen]).end()]
     else:
-        outcomes = run_all(chosen)
+        outcomes = run_all(chosen, slow=arguments.slow)
     summary(outcomes)
+    if not (arguments.paths or arguments.slow):
+        print("left out: the tests of real models; `make test SLOW=1` runs them too")
     (RESULTS / "summary.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
     print(f"In all {time.monotonic() - began:.0f} s.")
     bad = [outcome for outcome in outcomes if outcome.status not in {0, NOTHING_COLLECTED}]
