@@ -256,6 +256,7 @@ class TuningParams(Params):
         48,
         label=_("Longest sample answer"),
         unit=_("tokens"),
+        help=_("Each of them takes as long as reading all weights once."),
         group=_("Checkpoints and measuring"),
         ge=1,
         le=1024,
