@@ -10,7 +10,7 @@ class LmtConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import artefact_types, dashboard, navigation  # these need the models, which are ready only now
         from apps.gpucloud import handlers
-        from apps.lmt import jobs, selectors, sharing
+        from apps.lmt import jobs, selectors, sharing, stages
 
         handlers.register(jobs.LmtHandler())
         artefact_types.register(
@@ -26,18 +26,5 @@ class LmtConfig(AppConfig):
             area="lmt", label=_("Tune (LMT)"), url_name="lmt:run_list", icon="sliders-horizontal", order=40
         )
         navigation.register_search("lmt", selectors.search)
-        dashboard.register_stage(
-            dashboard.Stage(
-                name="tune",
-                label=_("Tuned models"),
-                todo=_("Fine-tune a model"),
-                text=_("Choose a model and data; what is held out shows whether it learned."),
-                icon="sliders-horizontal",
-                order=40,
-                list_url="lmt:run_list",
-                start_url="lmt:run_create",
-                right="run_simple",
-                kinds=selectors.run_kinds(),
-                count=selectors.count_tuned,
-            )
-        )
+        for stage in stages.STAGES:
+            dashboard.register_stage(stage)

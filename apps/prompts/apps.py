@@ -12,7 +12,7 @@ class PromptsConfig(AppConfig):
         from apps.core import lineage as core_lineage
         from apps.lms import candidates as lms_candidates
         from apps.lms.services import snapshot
-        from apps.prompts import candidates, lineage, selectors, sharing
+        from apps.prompts import candidates, lineage, selectors, sharing, stages
 
         artefact_types.register(
             "prompt_version",
@@ -34,18 +34,5 @@ class PromptsConfig(AppConfig):
         lms_candidates.register(
             lms_candidates.Source(candidates.PREFIX, _("Versions of prompts"), candidates.candidates, candidates.body)
         )
-        dashboard.register_stage(
-            dashboard.Stage(
-                name="publish",
-                label=_("Published services"),
-                todo=_("Publish a prompt"),
-                text=_("Write a prompt with places to fill, test it, and publish it as a service."),
-                icon="message-square-text",
-                order=70,
-                list_url="prompts:service_list",
-                start_url="prompts:prompt_list",
-                right="publish",
-                kinds=(),
-                count=selectors.count_services,
-            )
-        )
+        for stage in stages.STAGES:
+            dashboard.register_stage(stage)
