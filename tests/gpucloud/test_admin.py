@@ -118,5 +118,6 @@ def test_pools_are_set_and_filtered(admin_client, house):
     assert "pool" in form.fields
     admin_client.post(reverse("admin:gpucloud_node_change", args=[north.pk]), sent)
     assert Node.objects.get(pk=north.pk).pool == "training"
+    make_node("north")  # its agent starts again, and names the pool of its configuration
     shown = admin_client.get(reverse("admin:gpucloud_node_changelist"), {"pool": "training"})
     assert [node.name for node in shown.context["cl"].result_list] == ["north"]

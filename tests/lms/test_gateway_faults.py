@@ -297,6 +297,42 @@ def test_external_endpoint_is_asked_with_its_own_key(
             gateway.stop()
 
 
+class Shaky(BaseHTTPRequestHandler):
+    """An endpoint elsewhere that hangs up on some requests, and answers the rest."""
+
+    hang_ups = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if Shaky.hang_ups:
+            Shaky.hang_ups -= 1
+            return
+        raw = json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": "yes"}}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+
+def test_endpoint_elsewhere_that_failed_once_is_asked_again_at_once(committed_house: House, tmp_path: Path) -> None:
+    """Nobody stands in for it: to let it rest would be to refuse everybody for what happened to one."""
+    outside = ThreadingHTTPServer(("127.0.0.1", 0), Shaky)
+    threading.Thread(target=outside.serve_forever, daemon=True).start()
+    place = f"127.0.0.1:{outside.server_address[1]}"
+    make_deployment(committed_house.project, "outside", runtime="openai", external_url=f"http://{place}")
+    gateway = serving.gateway(tmp_path, private_hosts=frozenset({place})).start()
+    try:
+        with gateway.client(committed_house.key("viewer")) as client:
+            for hang_ups, status in ((1, 200), (2, 503), (0, 200)):
+                Shaky.hang_ups = hang_ups
+                answer = client.post("/v1/chat/completions", json=ASK | {"model": "outside"})
+                assert answer.status_code == status, answer.text
+    finally:
+        gateway.stop()
+        outside.shutdown()
+        outside.server_close()
+
+
 def test_internal_token_speaks_for_one_project_and_one_minute(
     gateway: Gateway, committed_house: House, settings: Any
 ) -> None:

@@ -22,8 +22,6 @@ PROBE_S = 0.25
 PROBE_TIMEOUT_S = 2.0
 SLOW_PROBES = 3
 """On a machine that is busy an answer may be late; so many late ones in a row count as none."""
-EXTERNAL_PAUSE_S = 3.0
-"""An endpoint elsewhere has no health route that we know; after a failure it rests for so long."""
 SPREAD = 1.25
 """The favourite of a prefix may carry so much more than the mean before others help. Source: Mirrokni et al. 2018,
 arXiv:1608.01350 (consistent hashing with bounded loads)."""
@@ -31,7 +29,8 @@ arXiv:1608.01350 (consistent hashing with bounded loads)."""
 
 @dataclass(eq=False)
 class Member:
-    """One instance. healthy: it answered its health route since we last had reason to doubt it."""
+    """One instance. healthy: it answered its health route since we last had reason to doubt it. An endpoint elsewhere
+    (external) has no health route that we know, and nobody stands in for it: it is always asked."""
 
     id: str
     deployment: str
@@ -40,7 +39,6 @@ class Member:
     external: bool = False
     running: int = 0
     healthy: bool = False
-    rests_until: float = 0.0
     watch: asyncio.Task[None] | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     doubted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,8 +67,7 @@ class Pool:
             self._of.setdefault(member.deployment, []).append(member)
 
     def ready(self, deployment: str) -> list[Member]:
-        now = time.monotonic()
-        return [member for member in self._of.get(deployment, []) if member.healthy and member.rests_until <= now]
+        return [member for member in self._of.get(deployment, []) if member.healthy]
 
     async def wait(self, deployment: str, within_s: float) -> bool:
         """Whether an instance is, or within this time becomes, ready."""
@@ -100,9 +97,7 @@ class Pool:
 
     def doubt(self, member: Member) -> None:
         """It failed a request: no more for it until it has answered its health route."""
-        if member.external:
-            member.rests_until = time.monotonic() + EXTERNAL_PAUSE_S
-        else:
+        if not member.external:
             self._mark(member, False)
             member.doubted.set()
 
