@@ -40,6 +40,11 @@ def as_uuid(text: object) -> uuid.UUID | None:
         return None
 
 
+def by_id_or_name(ref: str | uuid.UUID) -> Q:
+    known = as_uuid(ref)
+    return Q(pk=known) if known else Q(name=str(ref))
+
+
 def get_project(actor: Actor, slug_or_id: str | uuid.UUID) -> Project:
     """Raises NotFound unless the actor is a member."""
     known = as_uuid(slug_or_id)

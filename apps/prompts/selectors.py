@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 from apps.core.access import Actor
 from apps.core.errors import InvalidInput, NotFound
 from apps.core.models import Artefact, Project
-from apps.core.selectors import as_uuid, in_reach
+from apps.core.selectors import as_uuid, by_id_or_name, in_reach
 from apps.lms.models import Deployment
 from apps.prompts.models import Prompt, PromptService, PromptVersion
 
@@ -52,7 +52,7 @@ def list_services(actor: Actor) -> QuerySet[PromptService]:
 
 def get_prompt(actor: Actor, project: Project, ref: str | UUID) -> Prompt:
     """By id or name. Raises NotFound."""
-    prompt = list_prompts(actor).filter(project=project).filter(**_match(ref)).first()
+    prompt = list_prompts(actor).filter(project=project).filter(by_id_or_name(ref)).first()
     if prompt is None:
         raise NotFound(_("This project has no prompt called “%(name)s”."), name=str(ref))
     return prompt
@@ -87,7 +87,7 @@ def newest_version(prompt: Prompt) -> PromptVersion | None:
 
 def get_service(actor: Actor, project: Project, ref: str | UUID) -> PromptService:
     """By id or name. Raises NotFound."""
-    service = list_services(actor).filter(project=project).filter(**_match(ref)).first()
+    service = list_services(actor).filter(project=project).filter(by_id_or_name(ref)).first()
     if service is None:
         raise NotFound(_("This project has no prompt service called “%(name)s”."), name=str(ref))
     return service
@@ -203,8 +203,3 @@ def search(actor: Actor, project: Project, query: str) -> list[tuple[str, str, s
         (prompt.name, reverse("prompts:prompt_detail", args=[project.slug, prompt.name]), _("prompt"))
         for prompt in found
     ]
-
-
-def _match(ref: str | UUID) -> dict[str, Any]:
-    known = as_uuid(ref)
-    return {"pk": known} if known else {"name": str(ref)}
