@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from apps.core import authentication
 from apps.core.models import Role
 from apps.core.rest import ProjectViewSet
 from apps.gpucloud.api import JobsViewSet
-from tests.attacks.furnished import Furnished, furnish
+from tests.attacks.furnished import Furnished
 from tests.attacks.matrix import ACTORS, LESSER, OUTSIDE, ROLES, UNKNOWN, Table, browser, program, rights_of, undone
 from tests.factories import House, make_artefact
 
@@ -80,12 +79,6 @@ def is_api(view: Any) -> bool:
 
 def name_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-@pytest.fixture
-def place(monkeypatch: Any) -> Furnished:
-    monkeypatch.setattr(authentication, "FAILURES_PER_MINUTE", 10_000)
-    return furnish()
 
 
 # --- pages

@@ -13,11 +13,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.core import authentication
 from apps.datasets.models import Dataset
 from apps.gpucloud.services import submit_job
 from apps.prompts.services import create_prompt
-from tests.attacks.furnished import Furnished, furnish
+from tests.attacks.furnished import Furnished
 from tests.attacks.matrix import undone
 from tests.attacks.test_matrix import FORGED, METHODS, collections, name_of, pages
 from tests.attacks.test_matrix_elsewhere import account_addresses, admin_addresses
@@ -60,13 +59,8 @@ def some(values: Sequence[str], route: str) -> Sequence[str]:
     return values if os.environ.get("THOROUGH") else values[crc32(route.encode()) % 3 :: 3]
 
 
-@pytest.fixture
-def place(monkeypatch: Any) -> Furnished:
-    monkeypatch.setattr(authentication, "FAILURES_PER_MINUTE", 10**9)
-    return furnish()
-
-
-def make_abroad() -> None:
+@pytest.fixture(scope="module")
+def abroad(standing_place: Furnished) -> None:
     house = make_house(ABROAD)
     owner, project = house.actor(), house.project
     Dataset.objects.create(project=project, name=ABROAD)
@@ -100,10 +94,10 @@ def operator() -> Client:
 # --- odd questions
 
 
+@pytest.mark.usefixtures("abroad")
 @pytest.mark.parametrize(("name", "view", "names"), pages(), ids=name_of)
 def test_no_odd_question_is_our_error(place: Furnished, name: str, view: Any, names: set[str]) -> None:
     """One parameter is enough for a page to fall over; all at once find each of them."""
-    make_abroad()
     client, url, values = browser(place), place.address(name, names), some(VALUES, name)
     for query in (*("&".join(f"{query}={value}" for query in QUERIES) for value in values), *FORGED_PAGES):
         with undone():
@@ -119,13 +113,13 @@ def test_no_odd_question_is_our_error(place: Furnished, name: str, view: Any, na
         assert answer.status_code < 500 or answer.status_code == 503, (body[:80], answer.content[:500])
 
 
+@pytest.mark.usefixtures("abroad")
 @pytest.mark.parametrize(
     ("name", "view", "names"),
     [route for route in collections() if route[0] not in {"job-events", "schema"}],  # the one does not end
     ids=name_of,
 )
 def test_no_odd_parameter_is_our_error(place: Furnished, name: str, view: Any, names: set[str]) -> None:
-    make_abroad()
     api, url = place.house.api("owner"), place.address(name, names)
     api.raise_request_exception = False
     known = [*getattr(getattr(view, "cls", None), "filterset_fields", ())]

@@ -27,8 +27,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from apps.core import authentication
-from tests.attacks.furnished import Furnished, furnish
+from tests.attacks.furnished import Furnished
 from tests.attacks.matrix import RESULTS, undone
 from tests.factories import bearer
 
@@ -66,9 +65,7 @@ def one_connection() -> Iterator[None]:
 
 @pytest.mark.usefixtures("one_connection")
 @pytest.mark.parametrize(("method", "path"), operations(), ids=lambda value: value)
-def test_every_answer_is_foretold(monkeypatch: Any, method: str, path: str) -> None:
-    monkeypatch.setattr(authentication, "FAILURES_PER_MINUTE", 10**9)
-    place = furnish()
+def test_every_answer_is_foretold(place: Furnished, method: str, path: str) -> None:
     headers, seen = bearer(place.house.key("owner")), dict[str, int]()
 
     def ask(case: Any) -> None:
