@@ -1,6 +1,7 @@
 """Runs a submitted job as its node would: the real child in a folder of its own, its events and files into the
 records, its results registered. No agent, no devices, no waiting."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from apps.gpucloud.services.checkpoints import register_checkpoint
 from apps.gpucloud.services.events import Batch, store_batch
 from apps.gpucloud.services.finishing import finish_attempt
 from tests.gpucloud.pieces import fresh, schedule, started
+from tests.workers import warm
 from workers.spec import Spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +36,8 @@ def run_job(job: Job, directory: Path, plant: Callable[[Spec, Path], None] | Non
     if plant:
         plant(claim.spec, directory)
     claim.spec.write(directory / "spec.json")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "workers", str(directory / "spec.json"), "--in-place"]
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run = warm.run if threads == 1 else functools.partial(cold, threads=threads)
+    assert run(directory / "spec.json") == 0, (directory / warm.LOG).read_text()[-3000:]
     content = (directory / "events.jsonl").read_bytes()
     events = parse_events([line.decode() for line in content.splitlines()])
     for event in (event for event in events if event["type"] == "checkpoint"):
@@ -53,6 +53,14 @@ def run_job(job: Job, directory: Path, plant: Callable[[Spec, Path], None] | Non
     )
     assert finish_attempt(claim.attempt_id)
     return fresh(job)
+
+
+def cold(spec: Path, threads: int) -> int:
+    """In a process of its own: the number of threads is settled when torch is imported."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", "workers", str(spec), "--in-place"]
+    with spec.with_name(warm.LOG).open("w") as log:
+        return subprocess.run(command, cwd=spec.parent, env=environment, stdout=log, stderr=log, timeout=300).returncode
 
 
 def _output(event: dict[str, Any], directory: Path) -> dict[str, Any]:

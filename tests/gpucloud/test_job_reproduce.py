@@ -234,12 +234,12 @@ def test_libraries_and_nodes_that_differ_are_named(house, check, tmp_path):
     make_node("south", cpus=0)
     original = run_job(check({"steps": 2, "seconds_per_step": 0}), tmp_path / "one")
     Attempt.objects.filter(job=original).update(
-        environment={"devices": ["nvidia H100"], "python": "3.11.0", "libraries": {"torch": "2.0"}}
+        environment={"devices": ["nvidia H100"], "python": "3.11.0", "libraries": {"vllm": "0.9"}}
     )
     repeated = run_job(again(house, original), tmp_path / "two")
     rows = {row["name"]: row for row in repeated.match["environment"]}
     assert rows["devices"] == {"name": "devices", "original": "nvidia H100", "reproduction": "cpu"}
-    assert rows["torch"] == {"name": "torch", "original": "2.0", "reproduction": ""}
+    assert rows["vllm"] == {"name": "vllm", "original": "0.9", "reproduction": ""}
 
 
 def test_the_verdict_stands_on_both_pages_and_in_the_api(house, check, tmp_path):
