@@ -1,10 +1,6 @@
 """Runs a submitted job as its node would: the real child in a folder of its own, its events and files into the
 records, its results registered. No agent, no devices, no waiting."""
 
-import functools
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +13,8 @@ from apps.gpucloud.services.checkpoints import register_checkpoint
 from apps.gpucloud.services.events import Batch, store_batch
 from apps.gpucloud.services.finishing import finish_attempt
 from tests.gpucloud.pieces import fresh, schedule, started
-from tests.workers import warm
+from tests.workers import tiny, warm
 from workers.spec import Spec
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_job(job: Job, directory: Path, plant: Callable[[Spec, Path], None] | None = None, threads: int = 1) -> Job:
@@ -36,8 +30,10 @@ def run_job(job: Job, directory: Path, plant: Callable[[Spec, Path], None] | Non
     if plant:
         plant(claim.spec, directory)
     claim.spec.write(directory / "spec.json")
-    run = warm.run if threads == 1 else functools.partial(cold, threads=threads)
-    assert run(directory / "spec.json") == 0, (directory / warm.LOG).read_text()[-3000:]
+    spec = directory / "spec.json"
+    # the number of threads is settled when torch is imported
+    run = warm.start(spec) if threads == 1 else tiny.start(spec, OMP_NUM_THREADS=str(threads))
+    assert run.wait(timeout=300) == 0, (directory / warm.LOG).read_text()[-3000:]
     content = (directory / "events.jsonl").read_bytes()
     events = parse_events([line.decode() for line in content.splitlines()])
     for event in (event for event in events if event["type"] == "checkpoint"):
@@ -53,14 +49,6 @@ def run_job(job: Job, directory: Path, plant: Callable[[Spec, Path], None] | Non
     )
     assert finish_attempt(claim.attempt_id)
     return fresh(job)
-
-
-def cold(spec: Path, threads: int) -> int:
-    """In a process of its own: the number of threads is settled when torch is imported."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "workers", str(spec), "--in-place"]
-    with spec.with_name(warm.LOG).open("w") as log:
-        return subprocess.run(command, cwd=spec.parent, env=environment, stdout=log, stderr=log, timeout=300).returncode
 
 
 def _output(event: dict[str, Any], directory: Path) -> dict[str, Any]:

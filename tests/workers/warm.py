@@ -27,16 +27,32 @@ def server() -> ForkServerContext:
     return context
 
 
-def run(spec: Path, timeout_s: float = 300) -> int:
-    """The exit status of the run, in place; what it wrote lies in `output.log` beside the spec."""
-    child = server().Process(target=_run, args=(str(spec),))
-    child.start()
-    child.join(timeout_s)
-    if child.exitcode is None:
-        child.kill()
-        child.join()
-    assert child.exitcode is not None
-    return child.exitcode
+class Run:
+    """A run that goes on, with the methods of a `Popen` that tests ask for."""
+
+    def __init__(self, spec: Path) -> None:
+        self._child = server().Process(target=_run, args=(str(spec),), daemon=True)
+        self._child.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._child.pid is not None
+        return self._child.pid
+
+    def poll(self) -> int | None:
+        return self._child.exitcode
+
+    def wait(self, timeout: float = 300) -> int:
+        self._child.join(timeout)
+        if self._child.exitcode is None:
+            self._child.kill()
+            raise TimeoutError(f"the run did not end within {timeout} s")
+        return self._child.exitcode
+
+
+def start(spec: Path) -> Run:
+    """In place; what it writes goes to `output.log` beside the spec."""
+    return Run(spec)
 
 
 def _run(spec: str) -> None:

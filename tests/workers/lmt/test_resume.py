@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers import tiny
+from tests.workers import tiny, warm
 from tests.workers.lmt.test_sft import ROWS, samples, series, spec_of
 
 pytestmark = pytest.mark.fault
@@ -26,7 +26,7 @@ def rows(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module", params=["lora", "full"])
 def unbroken(request, tmp_path_factory, tiny_model, rows) -> tuple[str, Path]:
     directory = tmp_path_factory.mktemp("unbroken") / "run"
-    process = tiny.start(spec_of(directory, tiny_model, rows, {**PARAMS, "method": request.param}))
+    process = warm.start(spec_of(directory, tiny_model, rows, {**PARAMS, "method": request.param}))
     assert process.wait(timeout=100) == 0, (directory / "output.log").read_text()[-3000:]
     return request.param, directory
 
@@ -45,7 +45,7 @@ def resumed(directory: Path, checkpoint: str):
     spec = json.loads((directory / "spec.json").read_text())
     spec["resume_from"] = checkpoint
     (directory / "spec.json").write_text(json.dumps(spec))
-    return tiny.start(directory / "spec.json")
+    return warm.start(directory / "spec.json")
 
 
 def assert_equal(directory: Path, unbroken: Path) -> None:
@@ -63,9 +63,9 @@ def test_stopped_by_a_signal_and_killed_in_the_middle_of_a_step(tmp_path, tiny_m
     """Stopped, it writes a checkpoint wherever it is; killed, it loses one interval at most."""
     method, whole = unbroken
     run = tmp_path / "run"
-    process = tiny.start(spec_of(run, tiny_model, rows, {**PARAMS, "method": method}))
+    process = warm.start(spec_of(run, tiny_model, rows, {**PARAMS, "method": method}))
     wait_for(run, "metric", 2, process)
-    process.send_signal(signal.SIGTERM)
+    os.kill(process.pid, signal.SIGTERM)
     assert process.wait(timeout=30) == STOPPED
     assert not tiny.read_events(run, "result")
     stopped = tiny.read_events(run, "checkpoint")[-1]
