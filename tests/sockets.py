@@ -1,5 +1,6 @@
 """A WebSocket client in the process of the test."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -30,4 +31,5 @@ class Socket(ApplicationCommunicator):
 
     async def disconnect(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(5)
+        done, _running = await asyncio.wait({self.future}, timeout=5)
+        assert done, "it goes on although the client has left"

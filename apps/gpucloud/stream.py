@@ -161,6 +161,7 @@ async def follow(
         yield message
         quiet_since = checked = time.monotonic()
         while message["job"]["state"] not in Job.ENDED:
+            _end_if_cancelled()
             await bell.wait()
             if time.monotonic() - checked > CHECK_AGAIN_S:
                 checked = time.monotonic()
@@ -173,3 +174,11 @@ async def follow(
             if time.monotonic() - quiet_since > QUIET_S:
                 quiet_since = time.monotonic()
                 yield None
+
+
+def _end_if_cancelled() -> None:
+    """A client that leaves cancels its reader, and a cancellation that arrives while Redis is being connected to is
+    lost there: without this the reader would go on for nobody until the job has ended."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
