@@ -1,6 +1,7 @@
-"""`make test`: every test but those of real models in three runs of pytest, and one table at the end.
+"""`make test`: every test but those of real models in four runs of pytest, and one table at the end.
 
-Browser tests need a process of their own (Playwright's loop stays), fault tests run one at a time.
+Browser tests need a process of their own (Playwright's loop stays). Faults run two files at a time, which between them
+wait more than they work; what must happen within a time has the machine for itself.
 """
 
 import argparse
@@ -17,12 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(os.environ.get("AIFS_HOME") or ROOT / "var") / "test"
 NOTHING_COLLECTED = 5
 REST = ["tests", "--ignore=tests/browser"]
-ALONE = "fault or timed"
-"""Marks of tests that measure time, or wait for something that must happen in time."""
 PHASES = {
-    "unit and integration": [*REST, "-m", f"not ({ALONE} or slow)", "-n", "2"],
+    "unit and integration": [*REST, "-m", "not (fault or timed or slow)", "-n", "2"],
     "browser": ["tests/browser"],
-    "faults": [*REST, "-m", f"({ALONE}) and not slow"],
+    "faults": [*REST, "-m", "fault and not (timed or slow)", "-n", "2", "--dist", "loadfile"],
+    "timed": [*REST, "-m", "timed and not slow"],
 }
 SLOW = {"real models": [*REST, "-m", "slow"]}
 """What a toy cannot show; `make demo` goes the same ways with the same model."""

@@ -167,7 +167,7 @@ def test_too_much_is_refused_without_growing(server: Server) -> None:
     assert server.memory - server.before < GROWTH_BYTES
 
 
-@pytest.mark.timed
+@pytest.mark.fault
 def test_slow_connections_are_closed_and_others_served(server: Server) -> None:
     """Slowloris: a letter now and then, headers that never end."""
     slow = [server.connect() for _number in range(200)]

@@ -12,7 +12,7 @@ from celery import Celery
 from aifs.embedded.redis import Redis
 from apps.gpucloud.services.wakeups import CONTROL_QUEUE, node_queue
 
-pytestmark = pytest.mark.fault
+pytestmark = pytest.mark.timed
 
 STORM_S, EVERY_S = 20.0, 0.1
 CONSUMES_AGAIN_S = 5.0

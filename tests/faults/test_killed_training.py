@@ -18,7 +18,7 @@ from tests.faults.plant import Plant
 from tests.servers import ROOT
 from tests.workers import tiny
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timed, pytest.mark.timeout(240)]
 
 TAKEN_OVER_S = 15.0
 SECOND = "second"

@@ -20,7 +20,7 @@ from tests.workers import tiny
 from tests.workers.instances import Engine, until
 from tests.workers.instances import serving as instance
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timed, pytest.mark.timeout(180)]
 
 CANCELLED_S, LEAVERS, LATE_MAX = 0.2, 20, 1
 """The 95th percentile: of twenty one may be later."""

@@ -17,7 +17,7 @@ from tests.faults.clients import Records, Stream, chat, chat_stream, read, stead
 from tests.faults.plant import DEPLOYMENT, Plant
 from tests.faults.rush import Rush
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timed, pytest.mark.timeout(300)]
 
 SLOW: dict[str, Any] = {"hidden_size": 256, "num_hidden_layers": 8, "max_position_embeddings": 4096}
 """Large enough that a stream takes seconds, and can be met in its middle."""
