@@ -48,7 +48,7 @@ def run(name: str, arguments: list[str]) -> Outcome:
     print(f"\n== {name}: pytest {' '.join(arguments)}", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}"]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL)
     _pid, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds, cpu_seconds = time.monotonic() - began, used.ru_utime + used.ru_stime
@@ -56,6 +56,11 @@ def run(name: str, arguments: list[str]) -> Outcome:
     if report.exists():
         count(report, outcome)
     return outcome
+
+
+def environment() -> dict[str, str]:
+    """Bytecode is kept: some hundred processes would each compile the same files again."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def count(report: Path, outcome: Outcome) -> None:
