@@ -30,12 +30,12 @@ def table() -> "Iterator[Table]":
 def standing_place(django_db_setup: None, django_db_blocker: Any) -> "Iterator[Furnished]":
     """Furnished once for all tests of a file; the transaction of each lies within the one begun here."""
     from tests.attacks.furnished import furnish
-    from tests.attacks.matrix import ROLES, undone
+    from tests.attacks.matrix import ACTORS, key_of, undone
 
     with django_db_blocker.unblock(), undone():
         place = furnish()
-        for part in (*ROLES, "stranger"):
-            place.house.key(part)
+        for actor in ACTORS:
+            key_of(place.house, actor)
         yield place
 
 

@@ -37,9 +37,15 @@ def rights_of(actor: str) -> frozenset[str]:
 
 
 def key_of(house: House, actor: str) -> str:
-    """An API key in plain; empty for nobody."""
+    """An API key in plain, made when first asked for; empty for nobody."""
     if actor in ROLES or actor == "stranger":
         return house.key(actor)
+    if actor not in house.keys:
+        house.keys[actor] = _make_key(house, actor)
+    return house.keys[actor]
+
+
+def _make_key(house: House, actor: str) -> str:
     if actor == "anonymous":
         return ""
     if actor == "key of another project":

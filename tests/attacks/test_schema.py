@@ -33,7 +33,7 @@ from tests.factories import bearer
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 8)
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES") or 6)
 ENDLESS = {"/api/v1/jobs/{id}/events/"}
 """Ends with its job; it has tests of its own."""
 ASKS_A_MODEL = {"/api/v1/prompt-versions/{id}/test/"}
