@@ -4,7 +4,7 @@ import logging
 
 from celery import current_app, shared_task
 
-from apps.core.services import collecting, housekeeping, webhooks
+from apps.core.services import collecting, deliveries, housekeeping
 from apps.core.services.notices import CONTROL_QUEUE
 
 log = logging.getLogger(__name__)
@@ -30,4 +30,4 @@ def collect(after: str = "") -> None:
 @shared_task(name="core.deliver_webhooks")
 def deliver_webhooks() -> None:
     """When something happened, and every half minute, by beat, for what is to be sent again."""
-    webhooks.deliver_webhooks()
+    deliveries.deliver_webhooks()

@@ -141,7 +141,7 @@ def test_an_odd_id_finds_nothing(place: Furnished, value: str) -> None:
     details = [name for name, _view, names in collections() if name.endswith("-detail") and "pk" in names]
     for name in details:
         url = reverse(name, args=["0"]).removesuffix("0/") + value.replace("/", "%2F") + "/"
-        for method in METHODS:
+        for method in ("get", "delete"):
             answer = getattr(api, method)(url)
             assert answer.status_code in {400, 404, 405, 301}, (url, method, answer.status_code)
             assert b"<svg" not in answer.content

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from apps.core import services
 from apps.core.models import Webhook, WebhookDelivery
-from apps.core.services import webhooks
+from apps.core.services import deliveries
 from tests.attacks.test_gateway import PRIVATE
 from tests.factories import House, make_house
 from workers.errors import InvalidInput
@@ -99,7 +99,7 @@ def hook_to(house: House, url: str) -> Webhook:
 def told(house: House) -> WebhookDelivery:
     """The delivery of one event, after it was tried."""
     services.emit("job.failed", house.project, url="/p/harbour/", job="nightly")
-    webhooks.deliver_webhooks()
+    deliveries.deliver_webhooks()
     return WebhookDelivery.objects.latest("created_at")
 
 

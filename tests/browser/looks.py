@@ -10,13 +10,15 @@ ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"], "iframes": False}
+COLOURS = RULES | {"runOnly": {"type": "rule", "values": ["color-contrast", "html-has-lang", "html-lang-valid"]}}
+"""What may differ in another theme or language, when the same page was clean in the first."""
 
 
-def axe(page: Page) -> list[str]:
+def axe(page: Page, rules: dict[str, Any] = RULES) -> list[str]:
     """Each fault in a line: rule, element, what to do."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())  # as the debugger does, past the content security policy
-    found: dict[str, Any] = page.evaluate(f"axe.run(document, {json.dumps(RULES)})")
+    found: dict[str, Any] = page.evaluate(f"axe.run(document, {json.dumps(rules)})")
     return [
         f"{fault['id']}: {node['target'][0]} {node['failureSummary'].splitlines()[-1].strip()}"
         for fault in found["violations"]

@@ -2,6 +2,7 @@
 languages and both themes."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,7 +10,7 @@ from django.urls import Resolver404, resolve
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from scripts import messages
-from tests.browser.looks import Console, axe, overflow
+from tests.browser.looks import COLOURS, RULES, Console, axe, overflow
 from tests.browser.seed import World
 from tests.stack.stacks import Stack
 
@@ -69,14 +70,16 @@ def pages(stack: Stack, world: World, browser: Browser, signed_in: str) -> dict[
     return found
 
 
-def look(page: Page, pages: dict[str, str], base: str, also: Callable[[Page], list[str]]) -> list[str]:
+def look(
+    page: Page, pages: dict[str, str], base: str, also: Callable[[Page], list[str]], rules: dict[str, Any] = RULES
+) -> list[str]:
     """What is wrong with any of the pages."""
     console, found = Console(page), []
     for name, path in pages.items():
         answer = page.goto(base + path)
         page.wait_for_timeout(150)
         wrong = [] if answer and answer.ok else [f"status {answer and answer.status}"]
-        wrong += overflow(page) + axe(page) + also(page) + console.take()
+        wrong += overflow(page) + axe(page, rules) + also(page) + console.take()
         found += [f"{name}: {line}" for line in wrong]
     return found
 
@@ -111,7 +114,7 @@ def test_chinese_in_the_dark_on_a_phone(pages: dict[str, str], stack: Stack, bro
 
     context = chinese(browser, signed_in, stack)
     page = context.new_page()
-    found = look(page, pages, stack.access["url"], left_over)
+    found = look(page, pages, stack.access["url"], left_over, COLOURS)
     choose_language(page, stack, "English")
     context.close()
     assert not found, "\n".join(found)

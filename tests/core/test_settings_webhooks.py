@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.core import services
 from apps.core.models import AuditEvent, Webhook, WebhookDelivery
-from apps.core.services import webhooks
+from apps.core.services import deliveries, webhooks
 from tests.factories import make_house
 
 pytestmark = pytest.mark.django_db
@@ -72,8 +72,8 @@ def again():
 def test_a_message_is_signed_and_arrives_once(house, hook, receiver):
     tell(house)
     tell(house, "job.succeeded")
-    assert webhooks.deliver_webhooks() == 1
-    assert webhooks.deliver_webhooks() == 0
+    assert deliveries.deliver_webhooks() == 1
+    assert deliveries.deliver_webhooks() == 0
     [(headers, body)] = receiver.came
     message = json.loads(body)
     assert (message["event"], message["project"], message["text"]) == (
@@ -90,29 +90,29 @@ def test_it_is_tried_again_with_growing_pauses_and_then_given_up(house, hook, re
     receiver.status = 500
     tell(house)
     pauses = []
-    for _try in range(len(webhooks.PAUSES_S) + 1):
-        assert webhooks.deliver_webhooks() == 0
+    for _try in range(len(deliveries.PAUSES_S) + 1):
+        assert deliveries.deliver_webhooks() == 0
         row = WebhookDelivery.objects.get()
         pauses.append(round((row.next_at - timezone.now()).total_seconds()) if row.next_at else None)
         again()
-    assert pauses == [*webhooks.PAUSES_S, None]
+    assert pauses == [*deliveries.PAUSES_S, None]
     assert (row.status, row.attempts, len(receiver.came)) == (500, 6, 6)
     receiver.status = 200
-    assert webhooks.deliver_webhooks() == 0
+    assert deliveries.deliver_webhooks() == 0
 
 
 def test_who_dies_while_sending_leaves_it_to_the_next(house, hook, receiver):
     tell(house)
-    assert webhooks._claim()
-    assert webhooks.deliver_webhooks() == 0  # somebody has it
+    assert deliveries._claim()
+    assert deliveries.deliver_webhooks() == 0  # somebody has it
     WebhookDelivery.objects.update(next_at=F("next_at") - timedelta(seconds=61))
-    assert webhooks.deliver_webhooks() == 1
+    assert deliveries.deliver_webhooks() == 1
 
 
 def test_a_redirect_is_not_followed(house, hook, receiver):
     receiver.status, receiver.extra = 302, {"Location": f"http://127.0.0.1:{receiver.server_port}/other"}
     tell(house)
-    assert webhooks.deliver_webhooks() == 0
+    assert deliveries.deliver_webhooks() == 0
     assert WebhookDelivery.objects.get().status == 302
     assert len(receiver.came) == 1
 
@@ -120,7 +120,7 @@ def test_a_redirect_is_not_followed(house, hook, receiver):
 def test_a_name_that_leads_home_later_is_not_called(house, hook, receiver, settings):
     settings.AIFS_PRIVATE_HOSTS = []  # what was public when it was written down is not any more
     tell(house)
-    assert webhooks.deliver_webhooks() == 0
+    assert deliveries.deliver_webhooks() == 0
     row = WebhookDelivery.objects.get()
     assert (row.status, receiver.came) == (0, [])
     assert "not a public one" in row.answer
@@ -186,7 +186,7 @@ def test_there_is_an_end_to_webhooks(house, monkeypatch):
 def test_webhook_detail_shows_the_log_and_switches_off(house, hook, receiver):
     receiver.status = 503
     tell(house)
-    webhooks.deliver_webhooks()
+    deliveries.deliver_webhooks()
     url = reverse("core:webhook_detail", args=[house.project.slug, hook[0].pk])
     assert "503" in house.client().get(url).content.decode()
     assert house.client("engineer").get(url).status_code == 403
@@ -194,7 +194,7 @@ def test_webhook_detail_shows_the_log_and_switches_off(house, hook, receiver):
     assert house.client().post(url, {"url": hook[0].url, "events": ["job.failed"]}).status_code == 302
     again()
     tell(house)
-    assert (webhooks.deliver_webhooks(), len(receiver.came)) == (0, 1)
+    assert (deliveries.deliver_webhooks(), len(receiver.came)) == (0, 1)
     assert house.client().post(url, {"url": "http://10.1.1.1/", "events": ["job.failed"]}).context["form"].errors
 
 
@@ -218,7 +218,7 @@ def test_the_api(house, hook, receiver):
     changed = api.patch(one, {"enabled": False}, content_type="application/json").json()
     assert changed["enabled"] is False and changed["url"] == PUBLIC
     tell(house)
-    webhooks.deliver_webhooks()
+    deliveries.deliver_webhooks()
     log = api.get(reverse("webhook-deliveries", args=[hook[0].pk])).json()
     assert [(row["status"], row["attempts"]) for row in log] == [(200, 1)]
     assert api.delete(one).status_code == 204

@@ -11,7 +11,7 @@ import pytest
 from apps.gpucloud.agent.processes import read_json
 from apps.gpucloud.models import Checkpoint, Job
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.fault
 
 
 def digest(steps: int, seed: int = 42) -> str:

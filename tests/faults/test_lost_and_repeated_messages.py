@@ -26,7 +26,7 @@ from apps.gpucloud.services.wakeups import node_queue
 from tests.factories import make_house
 from tests.faults.installation import CORE, IMPATIENT
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.fault
 
 ENQUEUED_AGAIN_S = 15.0
 

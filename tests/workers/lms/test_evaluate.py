@@ -100,6 +100,7 @@ def test_scores_equal_the_harness(tmp_path, model, name, shots):
         assert mine == pytest.approx([response[0] for response in sample["filtered_resps"]], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_scores_equal_the_harness_command(tmp_path, model):
     """The oracle: lm-eval's command line with its built-in templates, only their data replaced by local files."""
     from workers.lms.benchmarks import read_folder
