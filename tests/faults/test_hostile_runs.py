@@ -12,7 +12,7 @@ from apps.gpucloud.services import cancel_job
 from tests.faults.installation import GRACE_S
 from workers.supervise import stat_fields
 
-pytestmark = pytest.mark.timed
+pytestmark = pytest.mark.fault
 
 
 def test_out_of_memory_is_named(installation):
