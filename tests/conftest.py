@@ -29,7 +29,9 @@ _running: dict[str, Any] = {}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput") and "home" not in _running:
+    if hasattr(config, "workerinput"):
+        _take_a_broker(config.workerinput["workerid"])
+    elif "home" not in _running:
         _start_servers()
     os.environ["DJANGO_SETTINGS_MODULE"] = "aifs.settings"
     _adjust_settings()
@@ -58,6 +60,12 @@ def _start_servers() -> None:
         "TOKENIZERS_PARALLELISM": "false",
         "DO_NOT_TRACK": "1",
     }
+
+
+def _take_a_broker(worker: str) -> None:
+    """xdist's workers share the Redis, each with a database of its own there: queues have the same names in all, and a
+    bell that another's finisher takes is lost."""
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].rpartition("/")[0] + f"/{int(worker.removeprefix('gw')) + 1}"
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,16 +8,6 @@ import pytest
 
 
 @pytest.fixture
-def bare(transactional_db: None, tmp_path: Path) -> Iterator[Any]:
-    """An installation of which nothing runs yet, for what would harm others."""
-    from tests.faults.installation import Installation
-
-    place = Installation(tmp_path / "home")
-    yield place
-    place.end()
-
-
-@pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[Any]:
     """A Redis that may be harmed."""
     from aifs.embedded.ports import free_port
@@ -27,6 +17,18 @@ def redis_server(tmp_path: Path) -> Iterator[Any]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def bare(transactional_db: None, tmp_path: Path, redis_server: Any) -> Iterator[Any]:
+    """An installation of which nothing runs yet, for what would harm others. Its bells ring in a Redis of its own: on a
+    shared one the standing installation's finisher would take them, and look for the work in another database."""
+    from tests.faults.installation import Installation
+
+    place = Installation(tmp_path / "home")
+    place.environment["REDIS_URL"] = redis_server.url
+    yield place
+    place.end()
 
 
 @pytest.fixture(scope="session")

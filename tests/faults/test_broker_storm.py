@@ -30,7 +30,6 @@ def storm(server: Redis) -> int:
 
 
 def test_workers_consume_again_after_the_storm(bare: Any, redis_server: Redis) -> None:
-    bare.environment["REDIS_URL"] = redis_server.url
     bare.start_core()
     bare.start_agent()
     before = bare.submit(steps=5)

@@ -67,7 +67,6 @@ def told(place: Any, finisher: str) -> list[tuple[str, str]]:
 def test_a_long_task_is_delivered_again_while_it_runs(bare: Any, redis_server: Redis) -> None:
     """Fault 3: a finisher takes longer than the broker waits for it, so that a second one is given the very same
     message. One of the two registers the results, the other ends without effect."""
-    bare.environment["REDIS_URL"] = redis_server.url
     bare.start("scheduler", CORE["scheduler"])
     bare.nodes("north")
     job = bare.submit(steps=2)
@@ -88,12 +87,12 @@ def test_a_long_task_is_delivered_again_while_it_runs(bare: Any, redis_server: R
 
 
 def test_redis_forgets_everything(installation):
-    """FLUSHALL while jobs wait, run and finish: PostgreSQL is the truth, none is lost, and none waits for long."""
+    """FLUSHDB while jobs wait, run and finish: PostgreSQL is the truth, none is lost, and none waits for long."""
     installation.nodes("north")
     jobs = [installation.submit(steps=5, seconds_per_step=0.1) for _ in range(6)]
     server = redis.Redis.from_url(settings.REDIS_URL)
     for _ in range(20):
-        server.flushall()
+        server.flushdb()
         threading.Event().wait(0.2)
     flushed = time.monotonic()
     for job in jobs:
@@ -104,7 +103,6 @@ def test_redis_forgets_everything(installation):
 
 def test_redis_is_killed_and_comes_back_empty(bare, redis_server):
     """Jobs submitted before, while it is away and after all end well; bells ring again by themselves."""
-    bare.environment["REDIS_URL"] = redis_server.url
     bare.start_core()
     bare.nodes("north")
     before = bare.submit(steps=60, seconds_per_step=0.1)

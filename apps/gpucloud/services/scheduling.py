@@ -31,6 +31,7 @@ TICK_LOCK = 0x41494653
 WAITING_MAX = 2_000
 """Jobs looked at in one tick; the rest has lower priority and keeps its place."""
 FINISH_AGAIN_S = 5
+"""How long a finisher has before it is rung for again, and again."""
 
 
 @dataclass
@@ -45,11 +46,13 @@ class Tick:
 
 
 class Clock:
-    """Watches the database's clock against this process's own: while they disagree nothing may expire."""
+    """Watches the database's clock against this process's own: while they disagree nothing may expire. It also knows
+    when what is done less often than a tick is due."""
 
     def __init__(self) -> None:
         self.last: tuple[float, datetime] | None = None
         self.quiet_until = 0.0
+        self.ring_at = 0.0
 
     def trusts(self, database_now: datetime, database_started: datetime) -> bool:
         """False for one lease after the database came back or its clock jumped: the agents had no chance to renew."""
@@ -61,6 +64,14 @@ class Clock:
             self.quiet_until = now + settings.AIFS_LEASE_S
         self.last = (now, database_now)
         return now >= self.quiet_until and database_now - database_started > lease_time()
+
+    def may_ring(self) -> bool:
+        """True once in `FINISH_AGAIN_S`, however often there is a tick."""
+        now = time.monotonic()
+        if now < self.ring_at:
+            return False
+        self.ring_at = now + FINISH_AGAIN_S
+        return True
 
 
 @transaction.atomic
@@ -75,7 +86,8 @@ def tick(clock: Clock) -> Tick:
     if clock.trusts(now, started):
         mark_lost_nodes(now)
         done.lost = expire_leases()
-    ring_finishers_again(now)
+    if clock.may_ring():
+        ring_finishers_again(now)
     go_on_after_pause(now)
     place_waiting(now, done)
     return done
@@ -127,9 +139,8 @@ def ring_finishers_again(now: datetime) -> None:
     overdue = Attempt.objects.filter(
         state=AttemptState.FINISHING, leases__released_at__lt=now - timedelta(seconds=FINISH_AGAIN_S)
     )
-    if int(now.timestamp()) % FINISH_AGAIN_S == 0:
-        for attempt_id in overdue.values_list("pk", flat=True).distinct():
-            wake_finisher(attempt_id)
+    for attempt_id in overdue.values_list("pk", flat=True).distinct():
+        wake_finisher(attempt_id)
 
 
 # --- placing

@@ -1,4 +1,4 @@
-"""Bells. None carries more than an id, and losing one costs two seconds at most: PostgreSQL is the truth.
+"""Bells. None carries more than an id, and losing one costs seconds: PostgreSQL is the truth.
 
 scheduler   PostgreSQL NOTIFY, delivered with the commit
 agent       a Celery message on the queue of the node
