@@ -1,7 +1,7 @@
 """`make test`: every test but those of real models in four runs of pytest, and one table at the end.
 
-Browser tests need a process of their own (Playwright's loop stays). Faults run two files at a time, which between them
-wait more than they work; what must happen within a time has the machine for itself.
+Browser tests need processes of their own (Playwright's loop stays), each with a stack. Faults, which wait as much as
+they work, run three files at a time; what must happen within a time has the machine for itself.
 """
 
 import argparse
@@ -20,8 +20,8 @@ NOTHING_COLLECTED = 5
 REST = ["tests", "--ignore=tests/browser"]
 PHASES = {
     "unit and integration": [*REST, "-m", "not (fault or timed or slow)", "-n", "2"],
-    "browser": ["tests/browser"],
-    "faults": [*REST, "-m", "fault and not (timed or slow)", "-n", "2", "--dist", "loadfile"],
+    "browser": ["tests/browser", "-n", "2", "--dist", "loadfile"],
+    "faults": [*REST, "-m", "fault and not (timed or slow)", "-n", "3", "--dist", "loadfile"],
     "timed": [*REST, "-m", "timed and not slow"],
 }
 SLOW = {"real models": [*REST, "-m", "slow"]}

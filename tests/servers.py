@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 IDLE_S = 0 if os.environ.get("CI") else 300
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 FAST |= {"shared_buffers": "64MB", "max_wal_size": "256MB", "wal_level": "minimal", "max_wal_senders": "0"}
+FAST |= {"autovacuum": "off", "jit": "off"}
 
 
 def directory() -> Path:

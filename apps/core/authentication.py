@@ -5,7 +5,6 @@ import secrets
 from datetime import timedelta
 
 from django.core.cache import cache
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -35,8 +34,8 @@ def find_key(plain: str) -> ApiKey | None:
         return None
     if key.expires_at and key.expires_at <= timezone.now():
         return None
-    stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=timezone.now() - USED_EVERY)
-    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=Now())
+    if key.last_used_at is None or key.last_used_at < timezone.now() - USED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=Now())
     return key
 
 
