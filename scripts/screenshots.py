@@ -54,6 +54,7 @@ NOT_PICTURED = {
     "datasets:version_export": "a file",
     "gpucloud:cluster": "a part of the list of nodes",
     "gpucloud:job_log": "a file",
+    "gpucloud:job_samples": "a part of the page of a run",
     "health_live": "for machines",
     "health_ready": "for machines",
     "home": "leads to a project",
@@ -67,6 +68,7 @@ NOT_PICTURED = {
     "mfa_view_recovery_codes": "only with a second factor",
     "prompts:service_ask": "a stream",
     "schema": "for machines",
+    "set_language": "answers POST alone",
 }
 ELSEWHERE = ("admin/", "api/v1/", "internal/")
 """Not pages of the frame."""
