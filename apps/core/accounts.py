@@ -106,8 +106,12 @@ class InvitationOnlyAdapter(DefaultAccountAdapter):
     # --- signing in
 
     def login(self, request: HttpRequest, user: User) -> None:
-        """Signing in brings one's language along, and accepts an invitation whose link was opened before."""
+        """Signing in brings one's language along, and accepts an invitation whose link was opened before. Whoever has
+        chosen none keeps that of the page where they first signed in."""
         token = request.session.get(INVITATION)
+        if user.last_login is None and user.language == User.language.field.default:
+            user.language = request.LANGUAGE_CODE  # type: ignore[attr-defined]
+            user.save(update_fields=["language"])
         super().login(request, user)
         request.session["language"] = user.language
         record_audit(Actor(user, ip=request.META.get("REMOTE_ADDR") or None), "user.sign_in", user)

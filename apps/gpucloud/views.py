@@ -57,7 +57,6 @@ def job_detail(request: HttpRequest, project: Project, job: UUID) -> HttpRespons
         **details.frame(actor, row, tab, address),
         "duration_s": shown.duration_s(row),
         "can_run": actor.may("run_simple", project),
-        "has_checkpoints": selectors.list_checkpoints(row).filter(broken_at__isnull=True).exists(),
         "result": next(iter(details.outputs(row)), None) if row.state == JobState.SUCCEEDED else None,
         **(_overview(row) if tab == "overview" else {}),
     }

@@ -131,7 +131,8 @@ class LiveJob extends HTMLElement {
     const place = this.querySelector("[data-progress-eta]");
     if (!place || hasEnded(this.state)) return;
     const left = (this.etaAt - Date.now()) / 1000;
-    if (this.etaAt) place.textContent = left > 1 ? t("{time} left", { time: duration(left) }) : t("almost done");
+    const said = left > 1 ? t("{time} left", { time: duration(left) }) : t("almost done");
+    place.textContent = this.etaAt ? said : "";
   }
 
   private setMetrics(values: Record<string, number>): void {

@@ -44,6 +44,17 @@ def test_signing_in_brings_ones_language_along(house):
     assert language_of(client.get(reverse("core:settings_profile"))) == "zh-hans"
 
 
+def test_the_first_sign_in_keeps_the_language_of_its_page(house):
+    """And only the first: later the account's own counts, whatever the browser asks for."""
+    words = {"login": house.expert.email, "password": "long enough to pass 7"}
+    for asked in ("zh-CN,zh;q=0.9", "en"):
+        client = house.client(None)
+        client.post(reverse("account_login"), words, headers={"Accept-Language": asked})
+        assert language_of(client.get(reverse("core:settings_profile"))) == "zh-hans"
+    house.expert.refresh_from_db()
+    assert house.expert.language == "zh-hans"
+
+
 def test_an_unknown_language_is_refused(house):
     assert house.client().post(reverse("set_language"), {"language": "tlh"}).status_code == 400
 

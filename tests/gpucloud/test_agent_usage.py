@@ -13,6 +13,7 @@ from apps.gpucloud.models import MetricChunk
 from apps.gpucloud.services.events import Batch, store_batch
 from tests.gpucloud.pieces import fresh, schedule, started
 from workers.spec import Spec
+from workers.supervise import family, stat_fields
 
 BUSY = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
 
@@ -57,6 +58,21 @@ def test_nothing_is_said_too_often_or_of_nobody(parent):
     assert Usage(spec(), service=True).every_s > usage.every_s
     usage.next_at = 0.0
     assert usage.sample({"pid": 2**22 - 1}) is None
+
+
+def test_a_run_that_has_just_ended_is_no_point():
+    """Its processes stand in the table until they are waited for, and hold nothing any more."""
+    process = subprocess.Popen([sys.executable, "-c", "import subprocess; kept = subprocess.Popen(['true']); input()"],
+                               stdin=subprocess.PIPE)  # fmt: skip
+    usage = Usage(spec(), service=False)
+    until = time.monotonic() + 20
+    while not (children := family(process.pid)[1:]) or stat_fields(children[0])[:1] != ["Z"]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    for _ in range(2):
+        usage.next_at = 0.0
+        assert usage.sample({"pid": process.pid}) is None
+    process.communicate(b"\n")
 
 
 def test_granted_accelerators_only(parent):

@@ -12,6 +12,8 @@ from apps.core.storage import storage
 from apps.core.templatetags.ui import money
 from apps.gpucloud.handlers import handler_for
 from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.services import cancel_job
+from apps.gpucloud.services.attempts import close_stopped
 from apps.gpucloud.services.events import Batch, store_batch
 from apps.lms.models import ModelVersion
 from tests.factories import make_house
@@ -70,6 +72,25 @@ def test_page_of_a_run_that_waits(tmp_path):
     assert page.status_code == 200
     assert page.context["estimate"].steps == 30
     assert reverse("gpucloud:job_detail", args=[house.project.slug, run.pk]) in page.content.decode()
+
+
+def test_a_stopped_run_has_no_time_left_and_can_be_begun_again(tmp_path):
+    house = make_house()
+    run = start(house, tmp_path)
+    make_node()
+    schedule()
+    claim = started(run)
+    Job.objects.filter(pk=run.pk).update(progress={"done": 3, "total": 30, "eta_s": 488.0})
+    assert "left</span>" in house.client("expert").get(url(house, run)).content.decode()
+    cancel_job(house.actor("expert"), run)
+    close_stopped(claim, {"code": 0})
+    run.refresh_from_db()
+    assert (run.state, run.progress) == ("cancelled", {"done": 3, "total": 30, "eta_s": None})
+    page = house.client("expert").get(url(house, run)).content.decode()
+    assert "left</span>" not in page
+    again, on = (reverse(f"gpucloud:job_{deed}", args=[house.project.slug, run.pk]) for deed in ("retry", "resume"))
+    assert again in page and on not in page, "it has written no checkpoint"
+    assert again not in house.client("viewer").get(url(house, run)).content.decode()
 
 
 def test_expected_and_real_cost_stand_beside_each_other(tmp_path, settings):

@@ -37,8 +37,11 @@ class Usage:
         before, self.before = self.before, (now, cpu_s)
         if not processes or before is None or cpu_s < before[1]:
             return None
+        memory_mib = sum(map(rss_mib, processes))
+        if not memory_mib:  # all have ended, and wait to be counted
+            return None
         share = (cpu_s - before[1]) / (now - before[0]) / max(1, self.spec.cpus)
-        values = {"device.cpu_pct": round(100 * share, 1), "device.memory_mib": round(sum(map(rss_mib, processes)), 1)}
+        values = {"device.cpu_pct": round(100 * share, 1), "device.memory_mib": round(memory_mib, 1)}
         at = time.time()
         return {"type": "metric", "t": round(at, 3), "step": int(at), "values": values | self._accelerators()}
 

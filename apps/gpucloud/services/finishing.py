@@ -55,8 +55,7 @@ def _finish(attempt_id: UUID | str, fence: int, match: dict[str, Any]) -> bool:
     outputs = handler_for(job.kind).finish(job, attempt)
     close_attempt(attempt, AttemptState.SUCCEEDED)
     job.outputs = outputs or {}
-    progress = {**job.progress, "eta_s": 0} if job.progress else {}
-    end_job(job, JobState.SUCCEEDED, outputs=job.outputs, result=attempt.result, progress=progress, match=match)
+    end_job(job, JobState.SUCCEEDED, outputs=job.outputs, result=attempt.result, match=match)
     return True
 
 

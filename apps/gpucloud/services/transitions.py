@@ -61,8 +61,10 @@ def add_event(job: Job, type: str, data: dict[str, Any]) -> int:
 
 
 def change_state(job: Job, state: JobState, why: Reason | None = None, **fields: Any) -> None:
-    """Set the state, the reason and other fields of a locked job, and tell everybody."""
+    """Set the state, the reason and other fields of a locked job, and tell everybody. Only what runs has time left."""
     job.state, job.reason = state, why or {}
+    if state != JobState.RUNNING and job.progress.get("eta_s"):
+        fields = {"progress": {**job.progress, "eta_s": None}} | fields
     for name, value in fields.items():
         setattr(job, name, value)
     add_event(job, "state", {"state": state, "reason": job.reason, "attempt": job.attempt_count})
