@@ -11,7 +11,7 @@ from apps.core.models import LineageEdge
 from apps.core.storage import storage
 from apps.core.templatetags.ui import money
 from apps.gpucloud.handlers import handler_for
-from apps.gpucloud.models import Job, JobState
+from apps.gpucloud.models import Checkpoint, Job, JobState
 from apps.gpucloud.services import cancel_job
 from apps.gpucloud.services.attempts import close_stopped
 from apps.gpucloud.services.events import Batch, store_batch
@@ -91,6 +91,8 @@ def test_a_stopped_run_has_no_time_left_and_can_be_begun_again(tmp_path):
     again, on = (reverse(f"gpucloud:job_{deed}", args=[house.project.slug, run.pk]) for deed in ("retry", "resume"))
     assert again in page and on not in page, "it has written no checkpoint"
     assert again not in house.client("viewer").get(url(house, run)).content.decode()
+    Checkpoint.objects.create(job=run, attempt=run.attempts.get(), step=3)
+    assert on in house.client("expert").get(url(house, run)).content.decode()
 
 
 def test_expected_and_real_cost_stand_beside_each_other(tmp_path, settings):
