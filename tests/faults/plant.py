@@ -79,7 +79,7 @@ class Plant:
 
     @property
     def database_url(self) -> str:
-        return self.settings()["DATABASE_URL"]
+        return self.stack.environment.get("DATABASE_URL") or self.settings()["DATABASE_URL"]
 
     def settings(self) -> dict[str, str]:
         """Where its servers are, and its secret: what an agent on another machine would be told."""
@@ -90,19 +90,28 @@ class Plant:
             return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
 
     @contextlib.contextmanager
-    def without_connections(self, but: int = 0) -> Iterator[int]:
-        """Take every connection that PostgreSQL has left but so many, as careless reports would."""
+    def without_connections(self, *, even_its_own: bool = False) -> Iterator[int]:
+        """Take every connection that PostgreSQL has left, as careless reports would. even_its_own: those that the stack
+        has too, by cutting them off and being faster than it."""
         held: list[psycopg.Connection] = []
         try:
-            with contextlib.suppress(psycopg.OperationalError):
-                while True:
-                    held.append(psycopg.connect(self.database_url, connect_timeout=3))
-            for _number in range(but):
-                held.pop().close()
+            self._take_connections(held)
+            while even_its_own and self._cut_others_off(held):
+                self._take_connections(held)
             yield len(held)
         finally:
             for connection in held:
                 connection.close()
+
+    def _take_connections(self, held: list[psycopg.Connection]) -> None:
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                held.append(psycopg.connect(self.database_url, autocommit=True, connect_timeout=3))
+
+    def _cut_others_off(self, held: list[psycopg.Connection]) -> int:
+        others = "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        own = [connection.info.backend_pid for connection in held]
+        return held[0].execute(f"{others} AND pid <> ALL(%s)", [own]).rowcount
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "it") -> Any:
         deadline = time.monotonic() + timeout_s
@@ -146,7 +155,8 @@ class Plant:
 
     def manage(self, *arguments: str) -> None:
         command = [sys.executable, "manage.py", *arguments]
-        subprocess.run(command, cwd=ROOT, env=self.stack.environment, check=True, capture_output=True, timeout=60)
+        done = subprocess.run(command, cwd=ROOT, env=self.stack.environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
 
     def story(self, size: int = 2500) -> str:
         logs = sorted(self.stack.home.path.glob("log/*.log"))

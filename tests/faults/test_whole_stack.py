@@ -24,8 +24,8 @@ SLOW: dict[str, Any] = {"hidden_size": 256, "num_hidden_layers": 8, "max_positio
 LONG: dict[str, Any] = {"max_tokens": 2000, "temperature": 1, "seed": 4}
 """A thousand tokens before the random model happens to end; its likeliest tokens would hold no text at all."""
 RECOVERED_S = 5.0
-RATE = 40
-"""Requests a second whose answers come from elsewhere: what the gateway and two cores can carry beside a restart."""
+RATE = 200
+"""Requests a second whose answers come from elsewhere."""
 OWN_RATE = 10
 """Requests a second to the web process and to a model of ours, on the same two cores."""
 

@@ -1,5 +1,8 @@
 """One tick: what is placed where, what waits and why, what is taken back."""
 
+import time
+from datetime import timedelta
+
 import pytest
 from django.db.models.functions import Now
 
@@ -242,6 +245,23 @@ def test_nothing_expires_after_a_clock_jump(check, node, settings):
     assert tick(clock).lost == 1
 
 
+def test_nothing_expires_when_the_database_was_out_of_reach(check, node, settings):
+    """It went on, and had no connection for anybody: the agents could renew as little as this process could look."""
+    clock = Clock()
+    job = check()
+    schedule()
+    started(job)
+    tick(clock)
+    real, database = clock.last
+    clock.last = (real - settings.AIFS_LEASE_S, database - timedelta(seconds=settings.AIFS_LEASE_S))
+    expire(job.attempts.get())
+    assert tick(clock).lost == 0
+    assert clock.quiet_until > time.monotonic() + settings.AIFS_LEASE_S / 2
+    clock.quiet_until = 0.0
+    settings.AIFS_LEASE_S = 0.5  # a test's PostgreSQL has only just been started
+    assert tick(clock).lost == 1
+
+
 def test_a_finisher_that_was_not_heard_is_rung_again(check, node, monkeypatch):
     """And again, but not with every tick."""
     rung = []
@@ -273,7 +293,6 @@ def test_every_change_of_state_is_an_event(check, node):
 
 def test_a_thousand_waiting_jobs_are_looked_at_quickly(house, node):
     """The promise is 100 ms on a quiet machine; the processor time of a tick says it on a busy one too."""
-    import time
 
     Job.objects.bulk_create(
         Job(

@@ -27,10 +27,11 @@ ROLE, DATABASE = "application", "company aifs"
 
 
 @contextmanager
-def foreign_postgres(folder: Path) -> Iterator[str]:
-    """A DATABASE_URL whose role is no administrator: it owns one database, in which the vector type was made for it."""
+def foreign_postgres(folder: Path, **settings: str) -> Iterator[str]:
+    """A DATABASE_URL whose role is no administrator: it owns one database, in which the vector type was made for it.
+    settings: of the server."""
     server = Postgres(folder / "cluster", free_port(), secrets.token_urlsafe(24), user="dba", database="dba",
-                      settings={"fsync": "off"})  # fmt: skip
+                      settings={"fsync": "off"} | settings)  # fmt: skip
     server.start()
     password = f"{secrets.token_urlsafe(24)}/@:% "
     try:

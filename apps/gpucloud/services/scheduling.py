@@ -46,8 +46,8 @@ class Tick:
 
 
 class Clock:
-    """Watches the database's clock against this process's own: while they disagree nothing may expire. It also knows
-    when what is done less often than a tick is due."""
+    """Watches the database's clock against this process's own: while they disagree nothing may expire, nor when the
+    database could not be reached for a while. It also knows when what is done less often than a tick is due."""
 
     def __init__(self) -> None:
         self.last: tuple[float, datetime] | None = None
@@ -55,13 +55,14 @@ class Clock:
         self.ring_at = 0.0
 
     def trusts(self, database_now: datetime, database_started: datetime) -> bool:
-        """False for one lease after the database came back or its clock jumped: the agents had no chance to renew."""
+        """False for one lease after the database came back, had no connection for us, or its clock jumped: the agents
+        had no chance to renew. To be asked at every look at the database, also by one who only stands by."""
         now = time.monotonic()
-        if (
-            self.last
-            and abs((database_now - self.last[1]).total_seconds() - (now - self.last[0])) > settings.AIFS_LEASE_S / 2
-        ):
-            self.quiet_until = now + settings.AIFS_LEASE_S
+        if self.last:
+            passed = now - self.last[0]
+            jumped = abs((database_now - self.last[1]).total_seconds() - passed)
+            if max(jumped, passed) > settings.AIFS_LEASE_S / 2:
+                self.quiet_until = now + settings.AIFS_LEASE_S
         self.last = (now, database_now)
         return now >= self.quiet_until and database_now - database_started > lease_time()
 
@@ -80,10 +81,11 @@ def tick(clock: Clock) -> Tick:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s), now(), pg_postmaster_start_time()", [TICK_LOCK])
         locked, now, started = cursor.fetchone()
+    trusted = clock.trusts(now, started)
     if not locked:
         return Tick(held=True)
     done = Tick()
-    if clock.trusts(now, started):
+    if trusted:
         mark_lost_nodes(now)
         done.lost = expire_leases()
     if clock.may_ring():
