@@ -22,8 +22,8 @@ from tests.workers.instances import serving as instance
 
 pytestmark = [pytest.mark.timed, pytest.mark.timeout(180)]
 
-CANCELLED_S, LEAVERS, LATE_MAX = 0.2, 20, 1
-"""The 95th percentile: of twenty one may be later."""
+CANCELLED_S, LEAVERS, LATE_MAX = 0.2, 40, 2
+"""The 95th percentile: of forty two may be later."""
 DELIVERED = 15
 READERS, BYTES_PER_S = 50, 1
 GROWTH_MAX_MIB = 64
@@ -84,20 +84,16 @@ def leave_in_the_middle(gateway: Gateway, key: str, number: int) -> tuple[str, i
 
 
 def test_the_engine_stops_within_200_ms_of_the_clients_leaving(gateway: Gateway, engine: Engine, house: House) -> None:
-    """Fault 17: one bill for each, of no less than was delivered and of no more than was made until it stopped. On a
-    busy machine a time says little, so the best of three rounds counts; the bills always do."""
+    """Fault 17: one bill for each, of no less than was delivered and of no more than was made until it stopped."""
     got: dict[str, int] = {}
-    for _round in range(3):
-        took = []
-        for number in range(LEAVERS):
-            id, tokens, left = leave_in_the_middle(gateway, house.key("viewer"), number)
-            until(lambda: not running(engine), 5, 0.005)
-            took.append(time.monotonic() - left)
-            got[id] = tokens
-        print(f"cancelled after {', '.join(f'{seconds * 1000:.0f}' for seconds in took)} ms")
-        if is_quick := sum(seconds >= CANCELLED_S for seconds in took) <= LATE_MAX:
-            break
-    assert is_quick, took
+    took = []
+    for number in range(LEAVERS):
+        id, tokens, left = leave_in_the_middle(gateway, house.key("viewer"), number)
+        until(lambda: not running(engine), 5, 0.005)
+        took.append(time.monotonic() - left)
+        got[id] = tokens
+    print(f"cancelled after {', '.join(f'{seconds * 1000:.0f}' for seconds in took)} ms")
+    assert sum(seconds >= CANCELLED_S for seconds in took) <= LATE_MAX, took
     until(lambda: Usage.objects.count() == len(got))
     time.sleep(1.2)  # the spool is emptied once a second: a second bill would come now
     bills = {row.pk: row for row in Usage.objects.all()}

@@ -23,8 +23,8 @@ from typing import Any
 from workers.errors import AifsError
 from workers.lms.engines.base import Chunk, Engine, Sampling, Settings, runtimes
 
-LOAD_EVERY_S = 0.1
-"""So old may be what the metrics say of requests that run; nothing is sent while nothing changes."""
+LOAD_EVERY_S = 0.02
+"""So old may be what the metrics say of requests that run. An idle engine is not looked at."""
 
 
 class Wire:
@@ -55,13 +55,14 @@ def main(descriptor: int) -> None:
         wire.send({"failed": error.as_event()})
         return
     wire.send({"ready": engine.capacity})
-    threading.Thread(target=_tell_load, args=(engine, wire), daemon=True).start()
-    serve(engine, lines, wire)
+    asked = threading.Event()
+    threading.Thread(target=_tell_load, args=(engine, wire, asked), daemon=True).start()
+    serve(engine, lines, wire, asked)
     engine.close()
 
 
-def serve(engine: Engine, lines: Any, wire: Wire) -> None:
-    """Pass messages until the other side closes."""
+def serve(engine: Engine, lines: Any, wire: Wire, asked: threading.Event) -> None:
+    """Pass messages until the other side closes. asked: set with every request."""
     cancels: dict[int, Callable[[], None]] = {}
     for line in lines:
         message = json.loads(line)
@@ -75,6 +76,7 @@ def serve(engine: Engine, lines: Any, wire: Wire) -> None:
         sampling["stop_token_ids"] = frozenset(sampling["stop_token_ids"])
         deliver = partial(_deliver, wire, number, cancels)
         cancels[number] = engine.submit(message["prompt"], Sampling(**sampling), deliver)
+        asked.set()
 
 
 def _deliver(wire: Wire, number: int, cancels: dict[int, Callable[[], None]], chunk: Chunk) -> None:
@@ -84,7 +86,7 @@ def _deliver(wire: Wire, number: int, cancels: dict[int, Callable[[], None]], ch
     wire.send({"id": number, "tokens": chunk.tokens} | state)
 
 
-def _tell_load(engine: Engine, wire: Wire) -> None:
+def _tell_load(engine: Engine, wire: Wire, asked: threading.Event) -> None:
     """Say how busy the engine is, whenever that changed."""
     last = None
     while True:
@@ -94,6 +96,10 @@ def _tell_load(engine: Engine, wire: Wire) -> None:
                 wire.send({"load": load})
             except OSError:
                 return
+        elif not (load["running"] or load["waiting"]):
+            asked.wait()
+            asked.clear()
+            continue
         last = load
         time.sleep(LOAD_EVERY_S)
 
