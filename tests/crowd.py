@@ -39,7 +39,10 @@ def _slug(i: int) -> str:
 
 
 OVERRIDES: dict[str, dict[str, Callable[[int], Any]]] = {
-    "core.artefact": {"type": lambda i: ("dataset_version", "model_version", "evaluation")[i % 3]},
+    "core.artefact": {
+        "type": lambda i: ("dataset_version", "model_version", "evaluation")[i % 3],
+        "name": lambda i: f"{_slug(i)}:{i}",
+    },
     "gpucloud.job": {
         "kind": _kind,
         "name": _name,

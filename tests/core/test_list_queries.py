@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from aifs import urls
+from aifs.source_map import urls as urls_by_name
 from apps.core import lists
 from apps.core.models import User
 from tests.crowd import Crowd
@@ -24,7 +25,7 @@ from tests.servers import ROOT
 
 pytestmark = pytest.mark.django_db
 GOLDEN = ROOT / "tests/golden/list_queries.json"
-MOST = 8
+MOST, MOST_OF_A_PAGE = 8, 24
 ROWS = 40
 """More than a page."""
 
@@ -53,12 +54,12 @@ def house(django_db_setup: None, django_db_blocker: Any) -> Iterator[House]:
         block.__exit__(None, None, None)
 
 
-def queries(client: Client, address: str) -> int:
+def queries(client: Client, address: str, most: int = MOST) -> int:
     client.get(address)  # the first request also writes the session and fills caches
     with CaptureQueriesContext(connection) as asked:
         answer = client.get(address)
     assert answer.status_code == 200, address
-    if len(asked) > MOST:
+    if len(asked) > most:
         print("\n".join(query["sql"][:300] for query in asked.captured_queries))
     return len(asked)
 
@@ -77,13 +78,29 @@ def test_pages(house: House) -> None:
 
 def test_lists_of_a_person(house: House) -> None:
     client = house.client("owner")
-    names = ("core:notification_list", "core:session_list")
+    names = ("core:notification_list", "core:session_list", "core:notification_settings")
     check("person", {name: queries(client, reverse(name)) for name in names})
 
 
-@pytest.mark.parametrize("name", ["core:settings_webhooks", "core:settings_team", "gpucloud:cluster"])
-def test_lists_that_are_no_table(house: House, name: str) -> None:
-    assert queries(house.client("owner"), reverse(name, args=[house.project.slug])) <= MOST
+def test_lists_that_are_no_table(house: House) -> None:
+    client = house.client("owner")
+    names = ("core:settings_webhooks", "core:settings_team", "gpucloud:cluster")
+    check("no table", {name: queries(client, reverse(name, args=[house.project.slug])) for name in names})
+
+
+def test_other_pages_of_a_project(house: House) -> None:
+    """Whatever opens with a project alone and is no list: it may ask more, but not more than it did."""
+    client = house.client("owner")
+    counts = {}
+    for url in urls_by_name().values():
+        if url.route.startswith("p/<slug:project>/") and url.route.count("<") == 1:
+            address = reverse(url.name, args=[house.project.slug])
+            if client.get(address).status_code == 200:
+                counts[url.name] = queries(client, address, most=MOST_OF_A_PAGE)
+    listed = json.loads(GOLDEN.read_text())
+    assert len(counts) > 20
+    others = {name: count for name, count in counts.items() if name not in listed["pages"] | listed["no table"]}
+    check("other pages", others, MOST_OF_A_PAGE)
 
 
 def test_api(house: House) -> None:
@@ -98,13 +115,13 @@ def test_admin(house: House, admin_user: User) -> None:
     check("admin", {name: queries(client, reverse(f"admin:{name}_changelist")) for name in names})
 
 
-def check(part: str, counts: dict[str, int]) -> None:
-    too_many = {name: count for name, count in counts.items() if count > MOST}
+def check(part: str, counts: dict[str, int], most: int = MOST) -> None:
+    too_many = {name: count for name, count in counts.items() if count > most}
     assert not too_many, too_many
     golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {part: {}}
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(json.dumps(golden | {part: dict(sorted(counts.items()))}, indent=1) + "\n")
         return
     known = golden.get(part, {})
-    more = {name: (known.get(name), count) for name, count in counts.items() if count > known.get(name, MOST)}
+    more = {name: (known.get(name), count) for name, count in counts.items() if count > known.get(name, most)}
     assert not more, f"asks more than it did (then, now): {more}"

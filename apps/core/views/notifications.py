@@ -68,7 +68,8 @@ def notification_read_all(request: HttpRequest) -> HttpResponse:
 def notification_settings(request: HttpRequest) -> HttpResponse:
     """Which events one wants to hear of."""
     actor = request.actor  # type: ignore[attr-defined]
-    heard = [name for name in notices.names() if name not in selectors.muted_events(actor)]
+    muted = selectors.muted_events(actor)
+    heard = [name for name in notices.names() if name not in muted]
     form = HeardEventsForm(request.POST or None, initial={"events": heard})
     if request.method == "POST" and form.is_valid():
         services.set_heard_events(actor, form.cleaned_data["events"])
