@@ -6,7 +6,6 @@ folder a look. A page whose address is not found here is an error, so that a new
 """
 
 import argparse
-import inspect
 import os
 import secrets
 import sys
@@ -28,62 +27,18 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from aifs.environment import ROOT
 from aifs.sdk import Client
-from aifs.source_map import urls
 from tests.browser.conftest import FLAGS, find_browser, sign_in
-from tests.browser.looks import Console, overflow
+from tests.browser.crawl import SIGNED_OUT, crawl, pages_of_the_map
+from tests.browser.looks import DESK, PHONE, Console, choose_language, overflow
 from tests.browser.seed import WAIT_S, World, grow_world
-from tests.browser.test_pages import DESK, PHONE, choose_language, links, view_name
 from tests.stack.stacks import PORTS, Stack
 from tests.workers.tiny import make_model
 
 LANGUAGES = {"en": "English", "zh": "简体中文"}
-NOT_PICTURED = {
-    "account_email": "leads to the profile",
-    "account_email_verification_sent": "addresses are not confirmed by mail",
-    "account_confirm_email": "addresses are not confirmed by mail",
-    "account_confirm_login_code": "only while a code is awaited",
-    "account_set_password": "only for accounts without one",
-    "account_reset_password_from_key": "only with the link of a mail",
-    "account_reauthenticate": "leads on while the password was given just now",
-    "core:member_search": "data for mentions",
-    "core:notification_open": "leads to what it is about",
-    "core:notification_unread": "a number for the bell",
-    "core:palette": "data of the palette",
-    "core:search": "data of the palette",
-    "core:shared_detail": "only with a second project; tests/browser/test_sharing.py looks at it",
-    "datasets:version_export": "a file",
-    "gpucloud:cluster": "a part of the list of nodes",
-    "gpucloud:job_log": "a file",
-    "gpucloud:job_samples": "a part of the page of a run",
-    "health_live": "for machines",
-    "health_ready": "for machines",
-    "home": "leads to a project",
-    "lms:playground_ask": "a stream",
-    "mfa_activate_totp": "leads on when there is a second factor; pictured before",
-    "mfa_authenticate": "only between password and code",
-    "mfa_deactivate_totp": "only with a second factor",
-    "mfa_download_recovery_codes": "a file",
-    "mfa_generate_recovery_codes": "only with a second factor",
-    "mfa_reauthenticate": "only with a second factor",
-    "mfa_view_recovery_codes": "only with a second factor",
-    "prompts:service_ask": "a stream",
-    "schema": "for machines",
-    "set_language": "answers POST alone",
-}
-ELSEWHERE = ("admin/", "api/v1/", "internal/")
-"""Not pages of the frame."""
 DARK = (
     "core:dashboard", "datasets:version_detail", "gpucloud:node_list", "lms:model_detail", "lms:playground",
     "lmt:run_create", "lmt:run_detail", "prompts:prompt_detail", "lms:deployment_detail", "core:lineage_detail",
 )  # fmt: skip
-SIGNED_OUT = {
-    "account_login": "/account/login/",
-    "account_signup": "/account/signup/",
-    "account_inactive": "/account/inactive/",
-    "account_reset_password": "/account/password/reset/",
-    "account_reset_password_done": "/account/password/reset/done/",
-    "account_reset_password_from_key_done": "/account/password/reset/key/done/",
-}
 DOCS = {
     "dashboard.png": ("en", "core:dashboard"),
     "run.png": ("en", "lmt:run_detail"),
@@ -110,17 +65,6 @@ class Scene:
     keys: tuple[str, ...] = ()
     click: str = ""
     file: str = ""
-
-
-def pages_of_the_map() -> set[str]:
-    """Names of all routes that a browser opens with GET."""
-    named = [url for url in urls().values() if not url.route.startswith(ELSEWHERE)]
-    return {url.name for url in named if not is_deed(url.view)} - set(NOT_PICTURED)
-
-
-def is_deed(view: Any) -> bool:
-    """Whether only POST is answered."""
-    return inspect.isfunction(view) and inspect.getclosurevars(view).nonlocals.get("request_method_list") == ["POST"]
 
 
 # --- what is pictured
@@ -170,27 +114,6 @@ def fill_forms(page: Page, stack: Stack, world: World) -> None:
     page.locator("main form button").click()
     page.wait_for_url("**/p/harbour/")
     page.goto(f"{stack.access['url']}/p/{world.project}/")  # the open one again
-
-
-def crawl(page: Page, stack: Stack, project: str) -> dict[str, str]:
-    """One address of every page that links lead to: {view name: path}. What some things only have comes first."""
-    place, found = f"/p/{project}", dict[str, str]()
-    first, cleaned = (stack.get(f"/api/v1/dataset-versions/?name=sums&number={n}")["results"][0] for n in (1, 2))
-    runs = stack.get("/api/v1/jobs/?kind=lmt.sft&state=succeeded")["results"]
-    queue = [f"{place}/", f"{place}/data/{first['id']}/quarantine/", f"{place}/data/{cleaned['id']}/dropped/"]
-    queue += [f"{place}/tune/{runs[0]['id']}/", f"{place}/models/m/{World.tuned}/"]
-    queue += [f"{place}/jobs/compare/?" + "&".join(f"ids={row['id']}" for row in runs[:3])]
-    queue += ["/account/profile/", "/notifications/", "/account/password/change/", "/account/logout/", "/api/docs/"]
-    queue += [f"{place}/jobs/new/gpucloud.check/", "/projects/new/"]
-    while queue:
-        path = queue.pop(0)
-        name = view_name(urlsplit(path).path)
-        if not name or name in found or name.partition(" ")[0] in NOT_PICTURED:
-            continue
-        page.goto(stack.access["url"] + path)
-        found[name] = path
-        queue += list(dict.fromkeys(links(page)))
-    return found
 
 
 def scenes(found: dict[str, str], stack: Stack, world: World) -> Iterator[Scene]:
@@ -298,7 +221,7 @@ def photograph(
     choose_language(page, stack, LANGUAGES["en"])
     if fresh:
         fill_forms(page, stack, world)
-    found = crawl(page, stack, world.project)
+    found = crawl(page, stack, world)
     outside = [Scene(name, path) for name, path in SIGNED_OUT.items()]
     outside.append(Scene("core:invitation_open", invite(page, stack, world)))
     missing = pages_of_the_map() - {name.partition(" ")[0] for name in found} - {scene.name for scene in outside}

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from apps.core import selectors
@@ -79,3 +80,9 @@ def _open_door(request: HttpRequest, slug: str, right: str) -> HttpResponse | No
         if request.session.get("project") != project.slug:
             request.session["project"] = project.slug
     return refused
+
+
+def where_from(request: HttpRequest, otherwise: str) -> str:
+    """Where a form wants to lead back to (`next`), as long as that is one of our own pages."""
+    wanted = request.POST.get("next", "")
+    return wanted if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()) else otherwise

@@ -168,14 +168,20 @@ export class Chart {
     const last = this.lines.map((line) => [...this.data.get(line.key)!.values()].at(-1));
     const { unit } = this.options;
     this.value.textContent = last[0] === undefined ? t("No points yet") : this.lines.length > 2 ? "" : `${measure(last[0])}${unit ? ` ${unit}` : ""}`;
-    const rows = steps.slice(-MOST_READ).map((step) => {
+    const known = steps.filter((step) => this.lines.some((line) => this.data.get(line.key)!.has(step)));
+    const rows = known.slice(-MOST_READ).map((step) => {
       const cells = this.lines.map((line) => {
         const value = this.data.get(line.key)!.get(step);
         return el("td", {}, value === undefined ? "" : measure(value));
       });
-      return el("tr", {}, el("th", { scope: "row" }, this.options.axis?.(step) ?? String(step)), ...cells);
+      return el("tr", {}, el("th", { scope: "row" }, this.place(step)), ...cells);
     });
     this.body.replaceChildren(...rows);
+  }
+
+  /** Where a point lies, in words: what the machine did lies between two steps. */
+  private place(step: number): string {
+    return this.options.axis?.(step) ?? String(Math.round(step));
   }
 
   /** Links over the drawing; the table of checkpoints says the same to those who do not see it. */
@@ -228,7 +234,7 @@ export class Chart {
         { ...axis, size: 58, values: (_plot, ticks) => ticks.map((tick) => (tick === null ? "" : measure(tick))) },
       ],
       series: [
-        { label: this.options.axis ? t("Time") : t("Step"), value: (_plot: uPlot, value: number | null) => (value === null ? "—" : words(value) || String(value)) },
+        { label: this.options.axis ? t("Time") : t("Step"), value: (_plot: uPlot, value: number | null) => (value === null ? "—" : this.place(value)) },
         ...this.lines.map((line, index) => ({
           label: line.label,
           stroke: colours[index % colours.length]!,

@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from tests.stack.stacks import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 RULES = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"], "iframes": False}
 COLOURS = RULES | {"runOnly": {"type": "rule", "values": ["color-contrast", "html-has-lang", "html-lang-valid"]}}
@@ -63,3 +67,28 @@ class Console:
     def take(self) -> list[str]:
         lines, self.lines = self.lines, []
         return lines
+
+
+def chinese(browser: Browser, signed_in: str, stack: Stack) -> BrowserContext:
+    """A phone of the operator, dark, after choosing Chinese in the language menu."""
+    context = browser.new_context(
+        storage_state=signed_in,
+        locale="zh-CN",
+        viewport=PHONE,
+        color_scheme="dark",  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    choose_language(page, stack, "简体中文")
+    page.close()
+    return context
+
+
+def choose_language(page: Page, stack: Stack, name: str) -> None:
+    """On a phone the languages are inside the account menu."""
+    page.goto(stack.access["url"] + f"/p/{stack.access['project']}/")
+    page.locator("header details[data-menu] > summary:visible").last.click()
+    page.locator("form[action='/language/']").last.locator("xpath=../summary").click()
+    page.get_by_role("button", name=name).last.click()
+    page.wait_for_function(
+        "name => document.documentElement.lang.startsWith(name)", arg={"English": "en"}.get(name, "zh")
+    )

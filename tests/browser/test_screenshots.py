@@ -5,7 +5,8 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from aifs.source_map import urls
-from scripts.screenshots import DARK, DOCS, NOT_PICTURED, SIGNED_OUT, Camera, Scene, is_deed, pages_of_the_map
+from scripts.screenshots import DARK, DOCS, Camera, Scene
+from tests.browser.crawl import FORMS_MAKE, NO_PAGES, SIGNED_OUT, is_deed, pages_of_the_map
 from tests.browser.seed import World
 from tests.stack.stacks import Stack
 
@@ -13,7 +14,7 @@ from tests.stack.stacks import Stack
 def test_every_page_it_names_is_in_the_map() -> None:
     """A page that was renamed or taken away leaves no name behind."""
     known = set(urls())
-    assert set(NOT_PICTURED) | set(SIGNED_OUT) | set(DARK) <= known
+    assert set(NO_PAGES) | FORMS_MAKE | set(SIGNED_OUT) | set(DARK) <= known
     assert {name for _language, name in DOCS.values() if ":" in name} <= pages_of_the_map()
     assert not {"datasets:dataset_delete", "lms:playground_ask", "schema"} & pages_of_the_map()
     assert is_deed(urls()["gpucloud:job_cancel"].view) and not is_deed(urls()["gpucloud:job_detail"].view)

@@ -5,9 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browser.looks import Console, axe, overflow
+from tests.browser.looks import Console, axe, chinese, choose_language, overflow
 from tests.browser.seed import World
-from tests.browser.test_pages import chinese, choose_language
 from tests.stack.stacks import Stack
 
 

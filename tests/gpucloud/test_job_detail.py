@@ -144,6 +144,14 @@ def test_cancel_then_resume_then_cancel_then_retry(house, check):
     assert client.post(url(job, "job_retry")).status_code == 409
 
 
+@pytest.mark.parametrize("wanted", ["https://example.org/", "//example.org/", "javascript:alert(1)", ""])
+def test_deeds_lead_back_to_where_they_were_asked_for_if_that_is_here(house, check, wanted):
+    job, client = check(), house.client("expert")
+    assert client.post(url(job, "job_cancel"), {"next": wanted})["Location"] == url(job, "job_detail")
+    here = f"/p/{house.project.slug}/tune/{job.pk}/?tab=metrics"
+    assert client.post(url(job, "job_resume"), {"next": here})["Location"] == here
+
+
 def test_clone_shows_the_form_and_makes_a_job(house, check):
     job, client = check({"steps": 7}), house.client("expert")
     assert 'value="7"' in client.get(url(job, "job_clone")).content.decode()

@@ -5,14 +5,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.core import accounts, selectors, services
 from apps.core.devices import device
 from apps.core.forms import ProfileForm
-from apps.core.pages import open_page, signed_in_page
+from apps.core.pages import open_page, signed_in_page, where_from
 from apps.core.services.members import find_invitation
 from apps.core.services.people import check_language
 
@@ -26,10 +25,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
     if request.actor.is_authenticated:  # type: ignore[attr-defined]
         services.set_language(request.user, language)
         request.session["language"] = language
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()):
-        target = "/"
-    response = redirect(target)
+    response = redirect(where_from(request, "/"))
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME, language, max_age=31_536_000, samesite="Lax", secure=settings.AIFS_HTTPS
     )
