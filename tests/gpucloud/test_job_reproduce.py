@@ -10,10 +10,11 @@ from django.urls import reverse
 from apps.core.models import Upload
 from apps.core.storage import storage
 from apps.datasets.models import Dataset
-from apps.gpucloud.models import Attempt, Job
+from apps.gpucloud.models import Attempt, Checkpoint, Job
 from apps.gpucloud.services import reproduce_job, submit_job
 from apps.lms.models import Model
 from apps.lms.services import register_model_version
+from apps.lmt.services import publish_checkpoint
 from tests.datasets.making import make_upload, make_version
 from tests.gpucloud.pieces import fresh, make_node
 from tests.gpucloud.running import run_job
@@ -169,6 +170,30 @@ def test_model_imports_and_evaluations_are_repeated(house, model_folder, data, t
     repeated = run_job(again(house, evaluated), tmp_path / "four")
     assert repeated.match["verdict"] == "bit_equal", repeated.match
     assert [row["name"] for row in repeated.match["outputs"]] == ["evaluation"]
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_model_made_of_a_checkpoint_is_made_again(house, model, data, tmp_path, method):
+    """Its input is a checkpoint that was kept: neither a model version nor a dataset, and the run's own copy may go."""
+    params = {"model": str(model.pk), "dataset": str(data.pk), **TUNING, "method": method, "save_steps": STEPS // 2}
+    tuned = run_job(submit(house, "lmt.sft", params), tmp_path / "run")
+    checkpoint = Checkpoint.objects.get(job=tuned, step=STEPS // 2)
+    made = publish_checkpoint(house.actor("engineer"), tuned, checkpoint, "early")
+    published = run_job(made, tmp_path / "one")
+    storage().delete_checkpoint(tuned.pk, checkpoint.step)
+    repeated = run_job(again(house, published), tmp_path / "two")
+    assert repeated.match["verdict"] == "bit_equal", repeated.match
+    assert [row["name"] for row in repeated.match["outputs"]] == ["model"]
+    assert repeated.outputs["model"]["name"] == "early-reproduced"
+    assert Model.objects.get(name="early").versions.count() == 1
+    inputs = [dict(job.inputs.values_list("name", "artefact")) for job in (published, repeated)]
+    assert inputs[0] == inputs[1] and inputs[0].keys() == {"model", "checkpoint"}
+
+    def plant(spec, directory):
+        _scale_first_tensor(max((directory / "inputs/checkpoint").glob("*.safetensors")))
+
+    changed = run_job(again(house, published), tmp_path / "three", plant)
+    assert (changed.match["verdict"], changed.match["where"]["what"]) == ("diverged", "tensor")
 
 
 # --- what cannot be reproduced, and what is said about it
