@@ -54,10 +54,10 @@ def database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// URL; AIFS needs PostgreSQL with pgvector.")
-    # After a rush a process gives back one connection every max_idle seconds: others need them too.
-    options: dict[str, object] = {
-        "pool": {"min_size": 1, "max_size": env.number("DATABASE_POOL_SIZE", 8), "timeout": 10, "max_idle": 10}
-    }
+    # After a rush a process gives back one connection every max_idle seconds: others need them too. Who tries to reach
+    # the server waits twice as long each time, so trying ends after reconnect_timeout and the next request begins anew.
+    pool = {"min_size": 1, "max_size": env.number("DATABASE_POOL_SIZE", 8), "timeout": 10, "max_idle": 10}
+    options: dict[str, object] = {"pool": pool | {"reconnect_timeout": 10}}
     if parts.query:
         options |= dict(pair.split("=", 1) for pair in parts.query.split("&"))
     return {

@@ -34,6 +34,14 @@ class Url:
     route: str
     view: Callable[..., Any]
 
+    @property
+    def is_deed(self) -> bool:
+        """Whether only POST is answered."""
+        view = self.view
+        return inspect.isfunction(view) and inspect.getclosurevars(view).nonlocals.get("request_method_list") == [
+            "POST"
+        ]
+
 
 def urls() -> dict[str, Url]:
     """Every named URL, by name."""

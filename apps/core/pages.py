@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
@@ -82,7 +82,8 @@ def _open_door(request: HttpRequest, slug: str, right: str) -> HttpResponse | No
     return refused
 
 
-def where_from(request: HttpRequest, otherwise: str) -> str:
-    """Where a form wants to lead back to (`next`), as long as that is one of our own pages."""
+def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
+    """To where a form wants to lead back (`next`), as long as that is an address of ours."""
     wanted = request.POST.get("next", "")
-    return wanted if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()) else otherwise
+    ours = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure())
+    return HttpResponseRedirect(wanted if ours else otherwise)

@@ -18,7 +18,7 @@ from apps.core import lists
 from apps.core.errors import InvalidInput, field_problems
 from apps.core.lists import state
 from apps.core.models import Project
-from apps.core.pages import project_page, where_from
+from apps.core.pages import back, project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud import comparing, details, estimates, logs, selectors, services, shown
 from apps.gpucloud.lists import JOBS, NODES, quota_rows, waiting_rows
@@ -144,7 +144,7 @@ def job_cancel(request: HttpRequest, project: Project, job: UUID) -> HttpRespons
     row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
     services.cancel_job(request.actor, row)  # type: ignore[attr-defined]
     messages.success(request, _("The job is asked to stop."))
-    return redirect(where_from(request, reverse("gpucloud:job_detail", args=[project.slug, row.pk])))
+    return back(request, reverse("gpucloud:job_detail", args=[project.slug, row.pk]))
 
 
 @require_POST
@@ -153,7 +153,7 @@ def job_retry(request: HttpRequest, project: Project, job: UUID) -> HttpResponse
     row = selectors.get_job(request.actor, job, project)  # type: ignore[attr-defined]
     services.retry_job(request.actor, row)  # type: ignore[attr-defined]
     messages.success(request, _("The job starts again from the beginning."))
-    return redirect(where_from(request, reverse("gpucloud:job_detail", args=[project.slug, row.pk])))
+    return back(request, reverse("gpucloud:job_detail", args=[project.slug, row.pk]))
 
 
 @require_POST
@@ -163,7 +163,7 @@ def job_resume(request: HttpRequest, project: Project, job: UUID) -> HttpRespons
     step = request.POST.get("step", "")
     services.resume_job(request.actor, row, int(step) if step.isdecimal() else None)  # type: ignore[attr-defined]
     messages.success(request, _("The job goes on from its checkpoint."))
-    return redirect(where_from(request, reverse("gpucloud:job_detail", args=[project.slug, row.pk])))
+    return back(request, reverse("gpucloud:job_detail", args=[project.slug, row.pk]))
 
 
 @require_POST

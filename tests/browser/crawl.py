@@ -1,8 +1,6 @@
 """Every page there is, found by following links as a reader does."""
 
-import inspect
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.urls import Resolver404, resolve
@@ -62,12 +60,7 @@ FORMS_MAKE = {"core:invitation_open", "core:webhook_detail"}
 def pages_of_the_map() -> set[str]:
     """Names of all routes that a browser opens with GET."""
     named = [url for url in urls().values() if not url.route.startswith(ELSEWHERE)]
-    return {url.name for url in named if not is_deed(url.view)} - set(NO_PAGES)
-
-
-def is_deed(view: Any) -> bool:
-    """Whether only POST is answered."""
-    return inspect.isfunction(view) and inspect.getclosurevars(view).nonlocals.get("request_method_list") == ["POST"]
+    return {url.name for url in named if not url.is_deed} - set(NO_PAGES)
 
 
 def view_name(path: str) -> str:

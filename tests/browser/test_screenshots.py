@@ -6,7 +6,7 @@ from playwright.sync_api import Browser
 
 from aifs.source_map import urls
 from scripts.screenshots import DARK, DOCS, Camera, Scene
-from tests.browser.crawl import FORMS_MAKE, NO_PAGES, SIGNED_OUT, is_deed, pages_of_the_map
+from tests.browser.crawl import FORMS_MAKE, NO_PAGES, SIGNED_OUT, pages_of_the_map
 from tests.browser.seed import World
 from tests.stack.stacks import Stack
 
@@ -17,7 +17,7 @@ def test_every_page_it_names_is_in_the_map() -> None:
     assert set(NO_PAGES) | FORMS_MAKE | set(SIGNED_OUT) | set(DARK) <= known
     assert {name for _language, name in DOCS.values() if ":" in name} <= pages_of_the_map()
     assert not {"datasets:dataset_delete", "lms:playground_ask", "schema"} & pages_of_the_map()
-    assert is_deed(urls()["gpucloud:job_cancel"].view) and not is_deed(urls()["gpucloud:job_detail"].view)
+    assert urls()["gpucloud:job_cancel"].is_deed and not urls()["gpucloud:job_detail"].is_deed
 
 
 def test_it_takes_pictures_and_says_what_is_wrong(

@@ -15,7 +15,7 @@ from tests.faults.clients import chat
 from tests.faults.plant import DEPLOYMENT, Plant
 from tests.stack.foreign import foreign_postgres
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(400)]
 
 CONNECTIONS, KEPT, CLIENTS = 20, 3, 200
 """Kept: for administrators, by PostgreSQL."""
@@ -85,9 +85,11 @@ def going_on(plant: Plant) -> Iterator[None]:
     """A job runs meanwhile, and needs one attempt."""
     run = plant.start("gpucloud.check", {"steps": 3000, "seconds_per_step": 0.1})
     plant.until(lambda: run.refresh().state == "running", what="the run")
-    yield
-    run.cancel()
-    plant.until(lambda: run.refresh().ended, 30, "the end of the run")
+    try:
+        yield
+    finally:
+        run.cancel()
+        plant.until(lambda: run.refresh().ended, 30, "the end of the run")
     assert len(run["attempts"]) == 1
 
 
@@ -104,7 +106,7 @@ def well_again(plant: Plant) -> None:
     comes back, so that there is room for others."""
     plant.until(lambda: all(answer.status_code == 200 for answer in asyncio.run(rush(plant, "/health/ready"))), 15)
     plant.start("gpucloud.check", {"steps": 1}).wait(timeout_s=20)
-    plant.until(lambda: room(plant) >= ROOM, 60, "the return of connections")
+    plant.until(lambda: room(plant) >= ROOM, 100, "the return of connections")
 
 
 def room(plant: Plant) -> int:

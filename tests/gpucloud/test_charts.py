@@ -88,6 +88,13 @@ def test_gaps_and_nothing(house, claim):
     assert charts.outline([(1, math.nan, 0.0)]) == [] and charts.thin([], 10) == []
 
 
+def test_series_are_asked_for_by_how_they_begin(house, claim):
+    for name in ("loss", "device.cpu_pct", "device.gpu0_pct", "device"):
+        store(claim, events(1, 3, name=name))
+    assert set(read(house, claim, points=10, names="loss,device.*")) == {"loss", "device.cpu_pct", "device.gpu0_pct"}
+    assert len(read(house, claim, points=10, names="*")) == 4
+
+
 def test_what_a_later_attempt_did_again_replaces_the_first(house, claim, monkeypatch):
     store(claim, events(1, 20 * POINTS_MAX, lambda step: 1.0))
     job = fresh_job(claim)

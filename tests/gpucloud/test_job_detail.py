@@ -144,7 +144,7 @@ def test_cancel_then_resume_then_cancel_then_retry(house, check):
     assert client.post(url(job, "job_retry")).status_code == 409
 
 
-@pytest.mark.parametrize("wanted", ["https://example.org/", "//example.org/", "javascript:alert(1)", ""])
+@pytest.mark.parametrize("wanted", ["https://example.org/", "//example.org/", "javascript:alert(1)", "home", "NaN", ""])
 def test_deeds_lead_back_to_where_they_were_asked_for_if_that_is_here(house, check, wanted):
     job, client = check(), house.client("expert")
     assert client.post(url(job, "job_cancel"), {"next": wanted})["Location"] == url(job, "job_detail")

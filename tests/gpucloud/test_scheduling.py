@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from apps.gpucloud.jobs import GpucloudHandler
 from apps.gpucloud.models import Accelerator, Job, JobEvent, Lease, Node
@@ -218,47 +219,59 @@ def test_a_lost_lease_is_not_renewed(check, node):
     assert not Lease.objects.filter(expires_at__gt=Now()).exists()
 
 
-def test_nothing_expires_right_after_the_database_came_back(check, node, monkeypatch):
+def steady(settings) -> Clock:
+    """One that has looked for a while, at a database that has run for longer than a lease."""
+    settings.AIFS_LEASE_S = 0.5  # a test's PostgreSQL has only just been started
+    clock = Clock()
+    clock.quiet_until = 0.0
+    return clock
+
+
+def held_and_expired(check):
     job = check()
     schedule()
     started(job)
     expire(job.attempts.get())
-    monkeypatch.setattr(
-        "apps.gpucloud.services.scheduling.lease_time", lambda: __import__("datetime").timedelta(days=999)
-    )
-    assert tick(Clock()).lost == 0
+
+
+def test_who_has_looked_for_a_while_takes_back_what_expired(check, node, settings):
+    held_and_expired(check)
+    assert tick(steady(settings)).lost == 1
+
+
+def test_nothing_expires_right_after_the_database_came_back(check, node, settings, monkeypatch):
+    held_and_expired(check)
+    clock = steady(settings)
+    monkeypatch.setattr("apps.gpucloud.services.scheduling.lease_time", lambda: timedelta(days=999))
+    assert tick(clock).lost == 0
 
 
 def test_nothing_expires_after_a_clock_jump(check, node, settings):
     """An hour's jump of the database's clock is seen against this process's own."""
-    clock = Clock()
-    job = check()
-    schedule()
-    started(job)
-    tick(clock)
-    moment = clock.last[1]
-    clock.last = (clock.last[0], moment.replace(year=moment.year - 1))
-    expire(job.attempts.get())
+    held_and_expired(check)
+    clock = steady(settings)
+    clock.last = (time.monotonic(), timezone.now() - timedelta(hours=1))
     assert tick(clock).lost == 0
     clock.quiet_until = 0.0
-    settings.AIFS_LEASE_S = 0.5
     assert tick(clock).lost == 1
 
 
 def test_nothing_expires_when_the_database_was_out_of_reach(check, node, settings):
     """It went on, and had no connection for anybody: the agents could renew as little as this process could look."""
-    clock = Clock()
-    job = check()
-    schedule()
-    started(job)
-    tick(clock)
-    real, database = clock.last
-    clock.last = (real - settings.AIFS_LEASE_S, database - timedelta(seconds=settings.AIFS_LEASE_S))
-    expire(job.attempts.get())
+    held_and_expired(check)
+    clock = steady(settings)
+    clock.reached_at -= 60
     assert tick(clock).lost == 0
-    assert clock.quiet_until > time.monotonic() + settings.AIFS_LEASE_S / 2
     clock.quiet_until = 0.0
-    settings.AIFS_LEASE_S = 0.5  # a test's PostgreSQL has only just been started
+    assert tick(clock).lost == 1
+
+
+def test_a_scheduler_that_has_just_begun_lets_nothing_expire(check, node, settings):
+    held_and_expired(check)
+    settings.AIFS_LEASE_S = 0.5
+    clock = Clock()
+    assert tick(clock).lost == 0
+    clock.quiet_until -= 0.5
     assert tick(clock).lost == 1
 
 

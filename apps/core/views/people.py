@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from apps.core import accounts, selectors, services
 from apps.core.devices import device
 from apps.core.forms import ProfileForm
-from apps.core.pages import open_page, signed_in_page, where_from
+from apps.core.pages import back, open_page, signed_in_page
 from apps.core.services.members import find_invitation
 from apps.core.services.people import check_language
 
@@ -25,7 +25,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
     if request.actor.is_authenticated:  # type: ignore[attr-defined]
         services.set_language(request.user, language)
         request.session["language"] = language
-    response = redirect(where_from(request, "/"))
+    response = back(request, "/")
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME, language, max_age=31_536_000, samesite="Lax", secure=settings.AIFS_HTTPS
     )

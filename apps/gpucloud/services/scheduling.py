@@ -30,6 +30,8 @@ TICK_LOCK = 0x41494653
 """Any fixed number; the advisory lock's name."""
 WAITING_MAX = 2_000
 """Jobs looked at in one tick; the rest has lower priority and keeps its place."""
+AWAY_S = 3.0
+"""A database that did not answer for so long was away, however short the leases are: a look comes every second."""
 FINISH_AGAIN_S = 5
 """How long a finisher has before it is rung for again, and again."""
 
@@ -51,20 +53,24 @@ class Clock:
 
     def __init__(self) -> None:
         self.last: tuple[float, datetime] | None = None
-        self.quiet_until = 0.0
+        self.reached_at = time.monotonic()
+        self.quiet_until = self.reached_at + settings.AIFS_LEASE_S  # who has only begun knows nothing of before
         self.ring_at = 0.0
 
     def trusts(self, database_now: datetime, database_started: datetime) -> bool:
         """False for one lease after the database came back, had no connection for us, or its clock jumped: the agents
         had no chance to renew. To be asked at every look at the database, also by one who only stands by."""
         now = time.monotonic()
-        if self.last:
-            passed = now - self.last[0]
-            jumped = abs((database_now - self.last[1]).total_seconds() - passed)
-            if max(jumped, passed) > settings.AIFS_LEASE_S / 2:
-                self.quiet_until = now + settings.AIFS_LEASE_S
+        away = now - self.reached_at
+        jumped = abs((database_now - self.last[1]).total_seconds() - (now - self.last[0])) if self.last else 0.0
+        if max(away, jumped) > max(settings.AIFS_LEASE_S / 2, AWAY_S):
+            self.quiet_until = now + settings.AIFS_LEASE_S
         self.last = (now, database_now)
         return now >= self.quiet_until and database_now - database_started > lease_time()
+
+    def reached(self) -> None:
+        """The database has answered until now, however long that took."""
+        self.reached_at = time.monotonic()
 
     def may_ring(self) -> bool:
         """True once in `FINISH_AGAIN_S`, however often there is a tick."""
@@ -83,6 +89,7 @@ def tick(clock: Clock) -> Tick:
         locked, now, started = cursor.fetchone()
     trusted = clock.trusts(now, started)
     if not locked:
+        clock.reached()
         return Tick(held=True)
     done = Tick()
     if trusted:
@@ -92,6 +99,7 @@ def tick(clock: Clock) -> Tick:
         ring_finishers_again(now)
     go_on_after_pause(now)
     place_waiting(now, done)
+    clock.reached()
     return done
 
 

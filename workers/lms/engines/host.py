@@ -24,7 +24,9 @@ from workers.errors import AifsError
 from workers.lms.engines.base import Chunk, Engine, Sampling, Settings, runtimes
 
 LOAD_EVERY_S = 0.02
-"""So old may be what the metrics say of requests that run. An idle engine is not looked at."""
+"""So old may be what the metrics say of requests that run."""
+IDLE_EVERY_S = 1.0
+"""How often an engine without requests is looked at: it may free its cache only after it has told that it has none."""
 
 
 class Wire:
@@ -97,7 +99,7 @@ def _tell_load(engine: Engine, wire: Wire, asked: threading.Event) -> None:
             except OSError:
                 return
         elif not (load["running"] or load["waiting"]):
-            asked.wait()
+            asked.wait(IDLE_EVERY_S)
             asked.clear()
             continue
         last = load

@@ -137,15 +137,16 @@ class OpenVinoEngine(Engine):
         import numpy as np
         import openvino as ov
 
-        self._waiting -= 1
         tokens = ov.Tensor(np.array([prompt], dtype=np.int64))
         try:
             handle = self._pipeline.add_request(number, tokens, _config(sampling))
         except RuntimeError as error:
+            self._waiting -= 1
             deliver(Chunk([], "error", error=str(error).splitlines()[-1]))
             return
         cached = self._book.known(prompt) if self._book else 0
         self._running[number] = Running(prompt, handle, deliver, cached, [])
+        self._waiting -= 1  # only now: at no moment is the request neither waiting nor running
 
     def _cancel(self, number: int) -> None:
         request = self._running.pop(number, None)
