@@ -78,6 +78,7 @@ def frame(actor: Actor, job: Job, tab: str, address: str, tabs: Collection[str] 
         "tab": tab,
         "tabs": tab_links(tab, address, tabs),
         "active": job.state in Job.ACTIVE,
+        "trains": publishes(job.kind),
         "has_checkpoints": selectors.list_checkpoints(job).filter(broken_at__isnull=True).exists(),
         "match": shown.match(job),
         "reproductions": [

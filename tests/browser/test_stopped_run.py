@@ -63,7 +63,7 @@ def test_a_run_is_watched_stopped_and_resumed(
     context = chinese(browser, signed_in, stack)
     other = context.new_page()
     other.goto(address)
-    looks_well(other, "恢复运行")
+    looks_well(other, "断点续训")
     choose_language(other, stack, "English")
     context.close()
 
