@@ -95,6 +95,7 @@ def test_a_view_is_kept_and_opened_again(page: Page, stack: Stack, world: World)
     page.get_by_role("link", name="Done").click()
     page.wait_for_url(re.compile("state=succeeded"))
     page.locator(".list-tools summary").press("Enter")
+    page.once("dialog", lambda question: question.accept())
     page.get_by_role("button", name="Delete the view “Done”").click()
     page.wait_for_url(re.compile("all=1"))
 
@@ -115,15 +116,18 @@ def test_a_form_as_yaml_and_back(page: Page, stack: Stack, world: World) -> None
     expect(page.locator("[data-param=fault] select")).to_have_value("crash")
 
 
-def test_two_models_beside_each_other(page: Page, stack: Stack, world: World) -> None:
+def test_four_models_beside_each_other_and_no_fifth(page: Page, stack: Stack, world: World) -> None:
     page.goto(f"{stack.access['url']}/p/{world.project}/models/playground/?model={world.deployment}")
-    page.get_by_role("button", name="Compare with another").press("Enter")
-    expect(page.get_by_label("Model 2")).to_be_focused()
+    another = page.get_by_role("button", name="Compare with another")
+    for number in (2, 3, 4):
+        another.press("Enter")
+        expect(page.get_by_label(f"Model {number}")).to_be_focused()
+    expect(another).to_be_hidden()
     page.get_by_label("Longest answer (tokens)").fill("8")
     box = page.get_by_role("textbox", name="Message", exact=True)
     box.fill("What is 2 plus 2?")
     box.press("Control+Enter")
-    expect(page.locator(".bubble[data-role=user]")).to_have_count(2)
-    expect(page.locator("[data-usage]")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".bubble[data-role=user]")).to_have_count(4)
+    expect(page.locator("[data-usage]")).to_have_count(4, timeout=60_000)
     expect(page.locator("[data-usage]").first).to_contain_text("first after")
     assert axe(page) == [] and overflow(page) == []
