@@ -15,7 +15,8 @@ from apps.core.models import Artefact, Project
 @dataclass(frozen=True)
 class ArtefactType:
     """find: by `name` or `name:version` in a project. url: page of an artefact. meta: what a run may know about it.
-    newest: id → the newest version of the same thing. final: nothing is made of it, so it is no dead end."""
+    newest: id → the newest version of the same thing. final: nothing is made of it, so it is no dead end. first_url: name
+    of the page, in a project, where the first one comes from."""
 
     name: str
     label: str | Promise
@@ -25,6 +26,7 @@ class ArtefactType:
     icon: str = "file-text"
     newest: Callable[[list[UUID]], dict[UUID, Artefact]] | None = None
     final: bool = False
+    first_url: str = ""
 
 
 _types: dict[str, ArtefactType] = {}
@@ -40,10 +42,11 @@ def register(
     icon: str = "file-text",
     newest: Callable[[list[UUID]], dict[UUID, Artefact]] | None = None,
     final: bool = False,
+    first_url: str = "",
 ) -> None:
     if type in _types:
         raise ValueError(f"artefact type {type!r} is registered twice")
-    _types[type] = ArtefactType(type, label, find, url, meta or stored_meta, icon, newest, final)
+    _types[type] = ArtefactType(type, label, find, url, meta or stored_meta, icon, newest, final, first_url)
 
 
 def stored_meta(artefact: Artefact) -> dict[str, Any]:
@@ -67,6 +70,12 @@ def url(artefact: Artefact, project: Project | None = None) -> str:
     if project is not None and project.pk != artefact.project_id:
         return reverse("core:shared_detail", args=[project.slug, artefact.pk])
     return known.url(artefact) if known else ""
+
+
+def first_url(type: str, project: Project) -> str:
+    """Where a project gets its first one from; empty where no page brings one."""
+    known = _types.get(type)
+    return reverse(known.first_url, args=[project.slug]) if known and known.first_url else ""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class DatasetsConfig(AppConfig):
             meta=selectors.version_meta,
             icon="database",
             newest=lineage.newest,
+            first_url="datasets:import_create",
         )
         artefact_types.register_shared(
             "dataset_version", artefact_types.Shared(facts=sharing.facts, files=sharing.FILES)

@@ -28,6 +28,7 @@ class LmsConfig(AppConfig):
             url=selectors.version_url,
             icon="boxes",
             newest=lineage.newest,
+            first_url="lms:model_import",
         )
         artefact_types.register_shared("model_version", artefact_types.Shared(sharing.facts, sharing.card))
         for use in sharing.USES:

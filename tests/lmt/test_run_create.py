@@ -39,6 +39,16 @@ def test_simple_form_asks_at_most_five_things(house):
     assert "learning_rate" in page.content.decode()
 
 
+def test_what_a_project_does_not_have_yet_is_led_to(house, tmp_path):
+    places = [reverse(name, args=[house.project.slug]) for name in ("lms:model_import", "datasets:import_create")]
+    links = [f'<a class="link" href="{place}">' for place in places]
+    page = house.client("expert").get(url(house)).content.decode()
+    assert all(link in page for link in links)
+    make_model(house.project, tmp_path)
+    page = house.client("expert").get(url(house)).content.decode()
+    assert [link in page for link in links] == [False, True]
+
+
 def test_estimate_stands_beside_a_form_that_is_filled_in(house, tmp_path):
     model, data = make_model(house.project, tmp_path), make_data(house, tmp_path)
     page = house.client("expert").get(url(house), {"model": model.pk, "dataset": data.pk})

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.core import selectors, services
+from apps.core import artefact_types, selectors, services
 from apps.core.access import Actor
 from apps.core.errors import AifsError, translate
 from apps.core.models import Artefact, Project, Upload
@@ -147,11 +147,13 @@ class Place:
 
 
 class ArtefactField(forms.CharField):
-    """An artefact of the project, chosen from the newest; an id, `name` or `name:version` is understood too."""
+    """An artefact of the project, chosen from the newest; an id, `name` or `name:version` is understood too. first_url:
+    where to get one, while there is none."""
 
     def __init__(self, type: str, place: Place, **kwargs: Any) -> None:
         self.type, self.place = type, place
         rows = place.artefacts(type) if place.may("view") else []
+        self.first_url = "" if rows else artefact_types.first_url(type, place.project)
         choices = [("", gettext("Choose …")), *((str(row.pk), place.label(row)) for row in rows)]
         super().__init__(widget=forms.Select(choices=choices, attrs={"data-artefact": type}), **kwargs)
 
