@@ -15,8 +15,8 @@ from apps.core.models import Artefact, Project
 @dataclass(frozen=True)
 class ArtefactType:
     """find: by `name` or `name:version` in a project. url: page of an artefact. meta: what a run may know about it.
-    newest: id → the newest version of the same thing. final: nothing is made of it, so it is no dead end. first_url: name
-    of the page, in a project, where the first one comes from."""
+    newest: id → the newest version of the same thing. final: nothing is made of it, so it is no dead end. first_url:
+    name of the page, in a project, where the first one comes from."""
 
     name: str
     label: str | Promise
