@@ -25,6 +25,14 @@ log = logging.getLogger(__name__)
 
 INVITATION = "invitation"
 """Where the session keeps the token of an opened link."""
+OTHER_WORDS = (
+    marked("Authenticator code"),
+    marked("Code"),
+    marked("Incorrect code."),
+    marked("Use authenticator app or code"),
+    marked("Use your password"),
+)
+"""Texts of allauth with a translation of ours: its Chinese takes the code of an app for source code."""
 
 
 def pending_invitation(request: HttpRequest) -> Invitation | None:

@@ -32,7 +32,7 @@ NO_PAGES = {
     "health_ready": "for machines",
     "home": "leads to a project",
     "lms:playground_ask": "a stream",
-    "mfa_activate_totp": "leads on when there is a second factor; pictured before",
+    "mfa_activate_totp": "asks for the password; tests/browser/test_two_factor.py looks at it and at those below",
     "mfa_authenticate": "only between password and code",
     "mfa_deactivate_totp": "only with a second factor",
     "mfa_download_recovery_codes": "a file",

@@ -1,11 +1,13 @@
 """What every page must be: free of accessibility faults, of horizontal scrolling, of errors in the console."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
+from scripts import messages
 from tests.stack.stacks import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +46,26 @@ def overflow(page: Page) -> list[str]:
         }"""
     )
     return [f"wider than the window: {element}" for element in wider]
+
+
+NAMES = {"Main"}
+"""Of the first project, and so of its team."""
+
+
+@cache
+def english_texts() -> frozenset[str]:
+    """Texts of the catalogue (without places) that differ in Chinese."""
+    catalogue = messages.read_catalogue("zh_Hans")
+    return frozenset(str(m.id) for m in catalogue if isinstance(m.id, str) and m.string != m.id and "%" not in m.id)
+
+
+def english(page: Page, allowed: frozenset[str] = frozenset()) -> list[str]:
+    """Lines of a Chinese page that are as they are in English. allowed: words of the user. What is marked as one of the
+    API's own names (`translate="no"`) stays."""
+    lines = [page.locator("body").inner_text(), *page.locator("[translate=no]").all_inner_texts()]
+    shown, *names = [{line.strip() for line in text.splitlines()} for text in lines]
+    shown -= {""}.union(*names)
+    return [f"English: {text}" for text in sorted((shown & english_texts()) - NAMES - allowed)]
 
 
 ABORTED = ("htmx:sendAbort", "htmx:afterRequest")

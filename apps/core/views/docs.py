@@ -6,6 +6,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import linebreaks
+from django.utils.safestring import SafeString, mark_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from apps.core.pages import open_page
@@ -42,7 +44,7 @@ def _described(schema: dict[str, Any], path: str, method: str, operation: dict[s
         "method": method.upper(),
         "path": path,
         "summary": _first_sentence(operation.get("description", "")),
-        "description": operation.get("description", ""),
+        "description": _paragraphs(operation.get("description", "")),
         "parameters": parameters,
         "fields": _fields(schema, body),
     }
@@ -50,7 +52,13 @@ def _described(schema: dict[str, Any], path: str, method: str, operation: dict[s
 
 def _first_sentence(text: str) -> str:
     """What stands beside the address while the rest is folded away."""
-    return re.split(r"(?<=[.;:])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(";:")
+    return re.split(r"(?<=[.;:])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(";:").replace("`", "")
+
+
+def _paragraphs(text: str) -> SafeString:
+    """HTML of a docstring, with what stands between backquotes as code."""
+    safe = linebreaks(text, autoescape=True)
+    return mark_safe(re.sub("`([^`<]+)`", r'<code class="mono">\1</code>', safe))  # noqa: S308 - escaped above
 
 
 def _fields(schema: dict[str, Any], body: dict[str, Any]) -> list[dict[str, Any]]:
