@@ -21,6 +21,7 @@ from apps.lms.gateway.spool import Spool
 from apps.lms.models import Usage
 from tests.core.test_uploads import announce, send
 from tests.factories import make_house
+from tests.faults.history import Answer, History
 from tests.faults.test_killed_runs import whole
 from tests.lms import serving
 
@@ -177,6 +178,7 @@ def test_an_upload_goes_on_where_it_was(make_disk: Any, transactional_db: None, 
     with storage().open(upload.sha256) as stored:
         assert stored.read() == content
     assert not part_path(upload).exists()
+    assert not History(serving.database_url(), disk.path / "storage", [disk.path]).violations()
 
 
 def record(number: int) -> dict[str, Any]:
@@ -210,3 +212,5 @@ def test_bills_survive_a_full_spool(make_disk: Any, transactional_db: None, tmp_
     asyncio.run(spend())
     assert sorted(Usage.objects.values_list("completion_tokens", flat=True)) == list(range(210))
     assert not list(disk.path.glob("*/*.jsonl")) or all(not path.read_bytes() for path in disk.path.glob("*/*.jsonl"))
+    answers = [Answer(f"chatcmpl-{number:04d}", number, 1) for number in range(210)]
+    assert not History(serving.database_url(), tmp_path / "storage", [tmp_path], answers=answers).violations()

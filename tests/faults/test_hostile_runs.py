@@ -77,6 +77,8 @@ def test_an_agent_frozen_inside_a_transaction_holds_no_lock(installation):
     installation.kill("north")
     cancel_job(installation.house.actor("engineer"), job)
     assert installation.ended(job).state == "cancelled"
+    installation.nodes("north")
+    installation.check_history()
 
 
 def is_locked(job: Job) -> bool:

@@ -24,7 +24,9 @@ from apps.gpucloud.services.nodes import register_node
 from apps.gpucloud.services.scheduling import Clock, tick
 from apps.gpucloud.services.wakeups import node_queue
 from tests.factories import make_house
+from tests.faults.history import History
 from tests.faults.installation import CORE, IMPATIENT
+from tests.lms.serving import database_url
 
 pytestmark = pytest.mark.fault
 
@@ -121,7 +123,7 @@ def test_redis_is_killed_and_comes_back_empty(bare, redis_server):
     bare.check_history()
 
 
-def test_two_agents_claim_one_attempt(transactional_db):
+def test_two_agents_claim_one_attempt(transactional_db, tmp_path):
     """The claim is one conditional UPDATE: of many at the same time, one gets it."""
     house = make_house()
     node = register_node("north", "default", uuid.uuid4(), {"cpus": 2, "memory_mib": 4000}, [])
@@ -137,6 +139,7 @@ def test_two_agents_claim_one_attempt(transactional_db):
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(claim, range(12))) == 1
+    assert not History(database_url(), tmp_path, [], settled=False).violations()
 
 
 ROUNDS, SCHEDULERS = 1000, 2
@@ -148,7 +151,7 @@ AGAIN = (
 """The device is free again, and what had it waits again."""
 
 
-def test_schedulers_race_for_the_last_device(transactional_db):
+def test_schedulers_race_for_the_last_device(transactional_db, tmp_path):
     """Fault 22: a device is never lent twice, whoever is faster, in a thousand races of two."""
     house = make_house()
     card = {"vendor": "nvidia", "index": 0, "uuid": "GPU-0", "model": "A100"}
@@ -185,4 +188,6 @@ def test_schedulers_race_for_the_last_device(transactional_db):
     assert set(lent) == {1} and sum(placed) == len(lent) == ROUNDS
     assert all(placed), "both have won races"
     assert Attempt.objects.filter(node=node).count() == ROUNDS
+    found = History(database_url(), tmp_path, [], settled=False).violations()
+    assert not [violation for violation in found if violation.rule == "leases_returned"], "the rest was played"
     assert connection.is_usable()
