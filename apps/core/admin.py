@@ -17,8 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from apps.core import key_changes
 from apps.core.access import actor_of
-from apps.core.desk import ReadOnly
-from apps.core.errors import AifsError, translate
+from apps.core.desk import ReadOnly, each
 from apps.core.models import ApiKey, Artefact, AuditEvent, Invitation, Membership, Project, Role, Team, Upload, User
 from apps.core.services import end_all_sessions, operating, record_audit
 from apps.core.spreadsheets import guarded
@@ -96,13 +95,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):
         self._each(request, chosen, operating.reset_second_factor)
 
     def _each(self, request: HttpRequest, chosen: QuerySet[User], deed: Any) -> None:
-        done = 0
-        for user in chosen:
-            try:
-                deed(actor_of(request), user)
-                done += 1
-            except AifsError as error:
-                messages.warning(request, f"{user}: {translate(error.message, error.data)}")
+        done = each(request, chosen, lambda user: deed(actor_of(request), user))
         if done:
             messages.success(request, _("Done for %(count)d accounts.") % {"count": done})
 

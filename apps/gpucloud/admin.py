@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from apps.core.access import Operator
-from apps.core.errors import AifsError, translate
+from apps.core.desk import each
 from apps.core.services import record_audit
 from apps.gpucloud.models import Accelerator, Attempt, Job, Node, NodeState, Quota
 from apps.gpucloud.selectors import with_use
@@ -82,9 +82,11 @@ class NodeAdmin(ModelAdmin):
         self._set(request, nodes, NodeState.READY)
 
     def _set(self, request: HttpRequest, nodes: QuerySet[Node], state: NodeState) -> None:
-        for node in nodes:
+        def put(node: Node) -> None:
             set_node_state(node, state)
             record_audit(Operator(request.user), f"node.{state}", node)  # type: ignore[arg-type]
+
+        each(request, nodes, put)
 
 
 WHAT_A_QUOTA_IS = _(
@@ -207,17 +209,12 @@ class JobAdmin(ModelAdmin):
 
     @admin.action(description=_("Start the chosen jobs again"))
     def retry(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        for job in jobs:
-            try:
-                retry_job(Operator(request.user), job)  # type: ignore[arg-type]
-            except AifsError as error:
-                self.message_user(request, f"{job}: {translate(error.message, error.data)}", messages.WARNING)
+        each(request, jobs, lambda job: retry_job(Operator(request.user), job))  # type: ignore[arg-type]
 
     @admin.action(description=_("Ask the chosen jobs to stop"))
     def cancel(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        for job in jobs:
-            try:
-                request_cancel(job)
-                record_audit(Operator(request.user), "job.cancel", job)  # type: ignore[arg-type]
-            except AifsError as error:
-                self.message_user(request, f"{job}: {translate(error.message, error.data)}", messages.WARNING)
+        def ask(job: Job) -> None:
+            request_cancel(job)
+            record_audit(Operator(request.user), "job.cancel", job)  # type: ignore[arg-type]
+
+        each(request, jobs, ask)

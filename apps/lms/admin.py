@@ -1,14 +1,13 @@
 """The operators' desk for models, deployments, usage and feedback."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.desk import ReadOnly
-from apps.core.errors import AifsError
+from apps.core.desk import ReadOnly, each
 from apps.lms import selectors
 from apps.lms.models import Deployment, Evaluation, Feedback, Model, ModelVersion, Usage
 from apps.lms.services.deployments import System, start_deployment, stop_deployment
@@ -56,18 +55,11 @@ class DeploymentAdmin(ReadOnly):
 
     @admin.action(description=_("Start"))
     def start(self, request: HttpRequest, deployments: QuerySet[Deployment]) -> None:
-        self._each(request, deployments, start_deployment)
+        each(request, deployments, lambda row: start_deployment(System(request.user), row))
 
     @admin.action(description=_("Stop"))
     def stop(self, request: HttpRequest, deployments: QuerySet[Deployment]) -> None:
-        self._each(request, deployments, stop_deployment)
-
-    def _each(self, request: HttpRequest, deployments: QuerySet[Deployment], deed: Any) -> None:
-        for deployment in deployments:
-            try:
-                deed(System(request.user), deployment)
-            except AifsError as error:
-                messages.error(request, f"{deployment}: {error}")
+        each(request, deployments, lambda row: stop_deployment(System(request.user), row))
 
 
 @admin.register(Usage)

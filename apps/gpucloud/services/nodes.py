@@ -6,7 +6,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
+from apps.core.errors import Conflict
 from apps.gpucloud.models import Accelerator, Attempt, AttemptState, Node, NodeState
 from apps.gpucloud.services.wakeups import wake_node, wake_scheduler
 
@@ -67,8 +69,15 @@ def store_devices(node: Node, devices: list[dict[str, Any]]) -> None:
 
 
 def set_node_state(node: Node, state: NodeState) -> None:
-    """ready: takes jobs. cordoned: keeps its runs, takes no more. draining: its runs are asked to stop and move on."""
-    Node.objects.filter(pk=node.pk).update(state=state)
+    """ready: takes jobs. cordoned: keeps its runs, takes no more. draining: its runs are asked to stop and move on.
+
+    Raises Conflict when a lost node is called ready: its agent's next word says that it is.
+    """
+    chosen = Node.objects.filter(pk=node.pk)
+    if state == NodeState.READY:
+        chosen = chosen.exclude(state=NodeState.LOST)
+    if not chosen.update(state=state):
+        raise Conflict(_("This node is lost. It takes jobs again by itself once its agent is heard."))
     for attempt_id in Attempt.objects.filter(node=node, state__in=Attempt.ACTIVE).values_list("pk", flat=True):
         wake_node(node.name, attempt_id)
     wake_scheduler()
