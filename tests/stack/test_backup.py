@@ -20,20 +20,17 @@ from django.conf import settings
 from aifs.backup import BackupError
 from aifs.backup.making import back_up
 from aifs.backup.restoring import Reading, _check_space, check_target, check_versions, restore
+from aifs.demo.report import problems
+from aifs.demo.run import BENCHMARK, DATASET, DEPLOYMENT, HELD_OUT, MODEL, PROMPT, TUNED
 from aifs.sdk import Client
 from aifs.sdk.models import summary
 from tests.stack.foreign import program
+from tests.stack.small_demo import FOUND_AGAIN, SmallDemo
 from tests.stack.stacks import Stack
-from tests.workers.tiny import make_model
 
-pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 Refused = Callable[[Path, str], None]
 QUESTION = "Say something that only you would say."
-PROMPT = {
-    "messages": [{"role": "user", "content": "{{ question }}"}],
-    "variables": [{"name": "question", "type": "text", "label": "Question", "primary": True}],
-    "settings": {"temperature": 0, "max_tokens": 24},
-}
 CHECK = {"steps": 1_000_000, "seconds_per_step": 0.2, "checkpoint_every": 10}
 
 
@@ -56,24 +53,25 @@ def backed_up(stack: Stack, target: Path, *options: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with rows, a deployed model, a published prompt, and a run with checkpoints that goes on."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, SmallDemo]]:
+    """A stack with all that the demo makes: rows, measured models, a deployment, a published prompt. And a run with
+    checkpoints that goes on."""
     folder = tmp_path_factory.mktemp("original")
     stack = Stack(folder / "home")
     stack.up()
-    rows = folder / "rows.jsonl"
-    rows.write_text("".join(json.dumps({"prompt": f"{n}?", "response": f"{n}!"}) + "\n" for n in range(30)))
+    demo = SmallDemo(stack.access, folder / "demo")
+    found = demo.run()
+    assert not problems(found, shipped=False)
     with client(stack) as ours:
-        ours.datasets.import_file(rows, name="numbers").wait(timeout_s=120)
-        ours.models.import_file(make_model(folder / "tiny", seed=7), name="tiny").wait(timeout_s=120)
-        ours.deployments.create("tiny", name="helper")
-        ours.deployments.wait("helper", timeout_s=120)
-        ours.prompts.push("guide", PROMPT | {"deployment": "helper"})
-        ours.prompts.publish("guide")
         run = ours.jobs.start("gpucloud.check", CHECK)
     wait_for(lambda: list((stack.home.path / "storage/checkpoints" / run.id).glob("*")), 60)
-    yield stack
+    yield stack, demo
     stack.down()
+
+
+@pytest.fixture(scope="module")
+def original(demo: tuple[Stack, SmallDemo]) -> Stack:
+    return demo[0]
 
 
 def wait_for(true: Callable[[], object], timeout_s: float) -> None:
@@ -84,13 +82,17 @@ def wait_for(true: Callable[[], object], timeout_s: float) -> None:
 
 
 def answers(stack: Stack) -> dict[str, Any]:
-    """What the demo's checks look at: rows, model, deployment, published prompt."""
+    """What the demo leaves: rows, models, all numbers of their evaluations, deployment, published prompt."""
     with client(stack) as ours:
-        chat = ours.chat("helper", QUESTION, temperature=0, max_tokens=24)
-        prompt = ours.prompts.run("guide", {"question": QUESTION})
-        rows = ours.datasets.preview("numbers", rows=30)
-        model = summary(ours.models.version("tiny"))
-    return {"rows": rows, "model": model, "chat": chat.text, "prompt": prompt["choices"][0]["message"]["content"]}
+        chat = ours.chat(DEPLOYMENT, QUESTION, temperature=0, max_tokens=24)
+        prompt = ours.prompts.run(PROMPT, {"question": QUESTION})
+        return {
+            "rows": {name: ours.datasets.preview(name, rows=100) for name in (DATASET, HELD_OUT, BENCHMARK)},
+            "models": [summary(ours.models.version(name)) for name in (MODEL, TUNED)],
+            "evaluations": ours.evaluations.list(),
+            "chat": chat.text,
+            "prompt": prompt["choices"][0]["message"]["content"],
+        }
 
 
 def check_run(stack: Stack) -> dict[str, Any]:
@@ -154,8 +156,13 @@ def test_a_second_backup_copies_what_is_new(original: Stack, saved: Path, tmp_pa
     assert len(list((saved / "snapshots").iterdir())) == 2
 
 
-def test_a_restored_copy_gives_the_same_answers(original: Stack, saved: Path, tmp_path: Path) -> None:
+def test_a_restored_copy_passes_the_checks_of_the_demo(
+    demo: tuple[Stack, SmallDemo], saved: Path, tmp_path: Path
+) -> None:
+    """It holds the same, and gives the same when it is asked and measured again."""
+    original, made = demo
     before, run = answers(original), check_run(original)
+    assert len(before["evaluations"]) == 2 and all(row["scores"] for row in before["evaluations"])
     copy = Stack(tmp_path / "copy")
     done = operate(copy, "restore", str(saved), "--json")
     assert done.returncode == 0, done.stderr
@@ -165,6 +172,9 @@ def test_a_restored_copy_gives_the_same_answers(original: Stack, saved: Path, tm
     try:
         assert copy.access["api_key"] != original.access["api_key"]
         assert answers(copy) == before
+        found = made.again(copy.access)
+        assert not problems(found, shipped=False)
+        assert {name: found[name] for name in FOUND_AGAIN} == {name: made.found[name] for name in FOUND_AGAIN}
         wait_for(lambda: check_run(copy)["state"] == "running", 60)
         ours, theirs = check_run(copy), check_run(original)
         assert ours["attempt"] == run["attempt"] + 1 and ours["progress"]["done"] >= 10
