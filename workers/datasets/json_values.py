@@ -11,7 +11,11 @@ BLANK = re.compile(r"[\s,]*")
 STRUCTURE = re.compile(r'["{}\[\]]')
 SCALAR = re.compile(r"[^,\]\n]*")
 FIRST_KEY = re.compile(r'\{\s*("(?:[^"\\]|\\.)*")\s*:')
-EMBEDDED_LIST = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*(\[)\s*\{')
+STRING_MARK = re.compile(r'["\\]')
+EMBEDDED_LIST = re.compile(r'"(?:[^"\\]++|\\.){0,100}+"\s*+:\s*+(\[)\s*+\{')
+"""A key and the list behind it. No more than 100 escapes in the key: a text full of them has a quote in each."""
+BEHIND_CHARS = 1 << 14
+"""How much of what is read already may stay: the library counts lines from the beginning for every error it reports."""
 
 
 class Strict:
@@ -81,6 +85,7 @@ class Values:
         self._ended = False
         self._strict = Strict()
         self._opening: re.Pattern[str] | None = None
+        self._reopens: int | None = None
 
     def rows(self) -> Iterator[Row | BadRow]:
         self._fill(1)
@@ -140,6 +145,7 @@ class Values:
                 parts.append(piece)
                 size += len(piece)
         self._text = "".join(parts)
+        self._reopens = None
 
     def _next_element(self, in_list: bool) -> bool:
         """Stand at the first character of the next element; False when there is none."""
@@ -153,6 +159,8 @@ class Values:
             self._fill(1)
 
     def _element(self) -> Row | BadRow:
+        if self._at > BEHIND_CHARS:
+            self._fill(0)
         wanted = 1 << 16
         while True:
             try:
@@ -183,6 +191,7 @@ class Values:
         """Rows of one file mostly open with the same key: the first row's shows where others begin."""
         if self._opening is None and (match := FIRST_KEY.match(self._text, self._at)):
             self._opening = re.compile(r"\{\s*" + re.escape(match.group(1)) + r"\s*:")
+            self._reopens = None
 
     def _hopeless(self, error_at: int) -> bool:
         """Whether more text cannot mend the element: there is none, or too much, or the next opens behind the error."""
@@ -218,9 +227,13 @@ class Values:
             self._fill(1)
 
     def _reopening(self) -> int:
-        """Where the next element seems to open; 0 when that is not seen."""
-        match = self._opening.search(self._text, self._at + 1) if self._opening else None
-        return match.start() if match else 0
+        """Where the next element seems to open; 0 when that is not seen. Looked for once in every piece of text."""
+        if self._opening is None:
+            return 0
+        if self._reopens is None or 0 < self._reopens <= self._at:
+            match = self._opening.search(self._text, self._at + 1)
+            self._reopens = match.start() if match else 0
+        return self._reopens
 
 
 class State:
@@ -260,11 +273,11 @@ def _string_end(text: str, at: int, state: State) -> int:
     if state.escaped:
         state.escaped = False
         return at + 1
-    quote, slash = text.find('"', at), text.find("\\", at)
-    if slash != -1 and (quote == -1 or slash < quote):
-        state.escaped = slash + 1 >= len(text)
-        return min(slash + 2, len(text))
-    if quote == -1:
+    mark = STRING_MARK.search(text, at)
+    if mark is None:
         return len(text)
+    if mark.group() == "\\":
+        state.escaped = mark.end() >= len(text)
+        return min(mark.end() + 1, len(text))
     state.in_string = False
-    return quote + 1
+    return mark.end()

@@ -8,7 +8,12 @@ from workers.datasets.texts import replace_texts
 from workers.params import Params as Base
 from workers.words import marked as _
 
-HIDDEN = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>|<!--.*?-->", re.DOTALL | re.IGNORECASE)
+OPENING = re.compile(r"<(?:(script)\b|(style)\b|!--)", re.IGNORECASE)
+CLOSING = {
+    "script": re.compile(r"</script\s*>", re.IGNORECASE),
+    "style": re.compile(r"</style\s*>", re.IGNORECASE),
+    "comment": re.compile(r"-->"),
+}
 BLOCK = re.compile(
     r"</?(?:p|br|div|li|ul|ol|tr|table|h[1-6]|blockquote|section|article|hr|pre)\b[^<>]*>", re.IGNORECASE
 )
@@ -27,8 +32,30 @@ class Params(Base):
 def strip_html(text: str) -> str:
     """Only names that HTML knows are tags: `<image>`, `List<int>` and `a < b` stay."""
     if "<" in text:
-        text = INLINE.sub("", BLOCK.sub("\n", HIDDEN.sub("", text)))
+        text = INLINE.sub("", BLOCK.sub("\n", without_hidden(text)))
     return ENTITY.sub(lambda match: unescape(match.group()), text) if "&" in text else text
+
+
+def without_hidden(text: str) -> str:
+    """The text without scripts, styles and comments; what is never closed stays.
+
+    Linear: a kind that nothing closes from here on is not looked for again, where one pattern for all of it would read
+    to the end of the row from every `<script>`.
+    """
+    kept, at, seek, open_kinds = [], 0, 0, set(CLOSING)
+    while open_kinds and (opening := OPENING.search(text, seek)):
+        seek = opening.end()
+        kind = ("comment", "script", "style")[opening.lastindex or 0]
+        if kind not in open_kinds:
+            continue
+        start = seek if kind == "comment" else text.find(">", seek) + 1
+        closing = CLOSING[kind].search(text, start) if start else None
+        if closing is None:
+            open_kinds.discard(kind)
+            continue
+        kept.append(text[at : opening.start()])
+        at = seek = closing.end()
+    return "".join([*kept, text[at:]])
 
 
 def build(params: Params, form: str) -> Verdict:

@@ -11,7 +11,8 @@ from workers.words import marked as _
 
 TOKEN = re.compile(r"[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|\d+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """A word, a number, or one Chinese, Japanese or Korean character."""
-URL = re.compile(r"\w+://\S+")
+URL = re.compile(r"\b\w+://\S+")
+"""Begins at the beginning of a word, as one long word would be read again from each of its letters."""
 NUMBER = re.compile(r"\d+")
 PERMUTATIONS = 128
 RECALL = 0.94
