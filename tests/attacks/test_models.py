@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from tests.servers import ROOT
+from tests.workers import tiny
+from workers.errors import AifsError
 
 Attack = Callable[[Path, Path], None]
 
@@ -72,12 +75,31 @@ def keras(folder: Path, canary: Path) -> None:
     (folder / "model.keras").write_bytes(b"PK\x03\x04")
 
 
+def skops(folder: Path, canary: Path) -> None:
+    """Scikit-learn's zip, with a list of what it wants to be trusted with."""
+    with zipfile.ZipFile(folder / "model.skops", "w") as archive:
+        archive.writestr("schema.json", json.dumps({"__loader__": "FunctionNode", "trusted": ["os.mkdir"]}))
+
+
+def field(number: int, value: bytes | int) -> bytes:
+    """One field of a protocol buffer; texts of fewer than 16,384 bytes."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    return bytes([number << 3 | 2, len(value) & 0x7F | 0x80, len(value) >> 7]) + value
+
+
+def onnx(location: str) -> bytes:
+    """An ONNX model of one tensor whose numbers are to be read from another file."""
+    place = field(13, field(1, b"location") + field(2, location.encode()))
+    tensor = field(1, 4) + field(2, 1) + field(8, b"weight") + place + field(14, 1)
+    return field(1, 8) + field(7, field(2, b"graph") + field(5, tensor))
+
+
 PICKLES = ("pytorch_model.bin", "model.pt", "a.pkl", "b.joblib", "deep/c.ckpt", "d.pickle")
 ATTACKS: dict[str, Attack] = {
-    **{
-        name: pickled(name)
-        for name in ("pytorch_model.bin", "model.pt", "a.pkl", "b.joblib", "deep/c.ckpt", "d.pickle")
-    },
+    **{name: pickled(name) for name in PICKLES},
+    "skops": skops,
+    "skops that is no zip": pickled("model.SKOPS", 0),
     "pickle called .txt": pickled("notes.txt", 4),
     "pickle called tokenizer": pickled("tokenizer.model", 5),
     "torch zip called tokenizer": torch_zip,
@@ -132,6 +154,60 @@ def test_what_could_run_code_is_refused_also_without_asserts(attacked: tuple[Pat
     assert found.pop("innocent") == "accepted"
     assert set(found.values()) <= {"model_pickle", "model_code"}, found
     assert not canary.exists()
+
+
+def sent(tmp_path: Path, folder: Path, packed: bool) -> Path:
+    """A job's directory for importing the folder, as it is or as a zip."""
+    source = folder
+    if packed:
+        (source := tmp_path / "packed").mkdir()
+        shutil.make_archive(str(source / "model"), "zip", folder)
+    return tiny.write_spec(
+        tmp_path / "run", "lms.import", {"source": "u", "name": "tiny"}, {"source": ("upload", source, {})}
+    )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", ["a.pkl", "b.joblib", "skops", "pickle called .txt"])
+def test_good_weights_beside_a_pickle_are_not_imported(
+    tmp_path: Path, tiny_model: Path, name: str, packed: bool
+) -> None:
+    folder, canary = tmp_path / "sent", tmp_path / "canary"
+    shutil.copytree(tiny_model, folder)
+    ATTACKS[name](folder, canary)
+    with pytest.raises(AifsError) as caught:
+        tiny.run(sent(tmp_path, folder, packed))
+    assert caught.value.code == "model_pickle"
+    assert not tiny.read_events(tmp_path / "run", "artefact")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("alone", ["model.skops", "model.joblib"])
+def test_a_pickle_alone_is_not_unpacked(tmp_path: Path, alone: str) -> None:
+    (tmp_path / "sent").mkdir()
+    skops(tmp_path / "sent", tmp_path / "canary")
+    (tmp_path / "sent" / "model.skops").rename(tmp_path / "sent" / alone)
+    with pytest.raises(AifsError) as caught:
+        tiny.run(sent(tmp_path, tmp_path / "sent", packed=False))
+    assert caught.value.code == "model_pickle"
+    assert not list((tmp_path / "run").rglob("schema.json"))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_onnx_is_left_behind_unread_and_named(tmp_path: Path, tiny_model: Path, packed: bool) -> None:
+    """Nothing here opens ONNX, so that its references to other files lead nowhere; the import says that it stayed."""
+    folder, secret = tmp_path / "sent", tmp_path / "secret.bin"
+    shutil.copytree(tiny_model, folder)
+    secret.write_bytes(b"canary of another project")
+    (folder / "onnx").mkdir()
+    for name, location in (("model.onnx", "../secret.bin"), ("onnx/deep.onnx", str(secret))):
+        (folder / name).write_bytes(onnx(location))
+    assert tiny.run(sent(tmp_path, folder, packed))["format"] == "safetensors"
+    (artefact,) = tiny.read_events(tmp_path / "run", "artefact")
+    kept = [path for path in (tmp_path / "run" / artefact["path"]).rglob("*") if path.is_file()]
+    assert not [path for path in kept if path.suffix == ".onnx" or b"canary of" in path.read_bytes()]
+    left = [event["data"]["files"] for event in tiny.read_events(tmp_path / "run", "log") if "files" in event["data"]]
+    assert left == ["model.onnx, onnx/deep.onnx"]
 
 
 def test_no_loader_is_called_without_its_locks() -> None:

@@ -58,8 +58,10 @@ def run(params: Params, io: RunIO) -> dict[str, Any]:
     if ggufs and not list(folder.glob("*.safetensors")):
         io.progress(2, steps, _("Converting from GGUF"))
         convert_gguf(ggufs[0], out, params.dtype)
+        name_the_rest(sent, folder, io, taken=ggufs[0])
     else:
-        carry(folder, out, io)
+        carry(folder, out)
+        name_the_rest(sent, folder, io)
     io.progress(3, steps, _("Reading the model"))
     facts = check(out)
     io.artefact("model", "model_version", out, **facts.meta())
@@ -84,14 +86,21 @@ def find_model(root: Path) -> Path:
     return min(found, key=lambda folder: (len(folder.parts), str(folder)), default=root)
 
 
-def carry(folder: Path, out: Path, io: RunIO) -> None:
-    """Copy what belongs to a model and say what was left behind."""
-    left = []
-    for path in sorted(folder.iterdir()):
+def carry(folder: Path, out: Path) -> None:
+    """Copy what belongs to a model."""
+    for path in folder.iterdir():
         if path.is_file() and KEPT.search(path.name):
             shutil.copyfile(path, out / path.name)
-        elif path.is_file():
-            left.append(path.name)
+
+
+def name_the_rest(sent: Path, folder: Path, io: RunIO, taken: Path | None = None) -> None:
+    """Say what was left behind unread, wherever in what was sent it lay. taken: the one file that a model was made
+    from."""
+    left = [
+        path.relative_to(sent).as_posix()
+        for path in sorted(sent.rglob("*"))
+        if path.is_file() and path != taken and (taken or path.parent != folder or not KEPT.search(path.name))
+    ]
     if left:
         io.log(_("Left behind, as they are not part of a model: %(files)s"), files=", ".join(left)[:500])
 

@@ -39,7 +39,7 @@ KEPT = re.compile(
 )
 """Files of a model that are carried into the store; anything else is left behind."""
 
-PICKLES = re.compile(r"\.(bin|pt|pth|pkl|pickle|ckpt|joblib|npy|npz|h5|keras|msgpack)$", re.IGNORECASE)
+PICKLES = re.compile(r"\.(bin|pt|pth|pkl|pickle|ckpt|joblib|skops|npy|npz|h5|keras|msgpack)$", re.IGNORECASE)
 CODE_KEYS = {"auto_map", "custom_pipelines", "trust_remote_code"}
 DTYPES = {
     "F64": "float64",
