@@ -85,7 +85,7 @@ class Pool:
             answer = child.ask(payload, self.wall_s, self.answer_bytes)
         except _Broken as broken:
             child.kill()
-            self._idle.put(None)
+            self._replace()
             raise errors.LimitReached(broken.message, code="cut_off", limit_s=self.cpu_s) from None
         except BaseException:
             child.kill()
@@ -93,6 +93,16 @@ class Pool:
             raise
         self._idle.put(child)
         return _unwrap(answer)
+
+    def _replace(self) -> None:
+        """Whoever broke a limit waits for the next child to start, so that nobody else does."""
+        child = None
+        try:
+            child = _Child(self.target, self.cpu_s, self.memory_mib)
+        except errors.Unavailable:
+            return  # the next call tries again
+        finally:
+            self._idle.put(child)
 
     def close(self) -> None:
         """Kill the idle children. The pool starts new ones when it is used again."""
