@@ -44,6 +44,7 @@ class Nemesis:
         self.planned: set[str] = set()
         self.skipped: dict[str, str] = {}
         self.extra: list[Violation] = []
+        self.unloadable: set[str] = set()
 
     def run(self) -> int:
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -77,6 +78,10 @@ class Nemesis:
             self.applied[event.fault] += not did.keys() & NOTHING_DONE
             if "skipped" in did:
                 self.skipped[event.fault] = did["skipped"]
+            if "wrong" in did:
+                self.extra.append(Violation("left_behind", event.fault, did["wrong"]))
+            if "version" in did:
+                self.unloadable.add(did["version"])
             append(self.log, due_s=event.at_s, at_s=round(started - began, 2), fault=event.fault,
                    took_s=round(time.monotonic() - started, 2), **did)  # fmt: skip
             print(f"{started - began:7.1f} s  {event.fault:<24} {str(did)[:110]}", flush=True)
@@ -118,6 +123,7 @@ class Nemesis:
             Violation("failed_for_a_reason", f"{row['kind']} {row['id']}", str(row["reason"])[:300])
             for row in rows
             if row["reason"].get("code") not in ENDS_OF_KILLED_RUNS | greedy(row["params"])
+            and not (row["kind"] == "lms.serve" and row["params"]["model"] in self.unloadable)
         ]
         answers = [
             Violation("no_bug_shown", failure.what, f"{failure.status} {failure.words}")

@@ -13,8 +13,11 @@ from typing import Any
 import redis
 from celery import Celery
 
+from aifs.embedded.processes import ProcessId
 from tests.faults import run_processes
-from tests.faults.plant import Plant
+from tests.faults.clients import chat
+from tests.faults.plant import DEPLOYMENT, Plant
+from tests.faults.slow_reader import SlowReader
 
 Fault = Callable[[Plant, float], dict[str, Any]]
 FAULTS: dict[str, Fault] = {}
@@ -22,6 +25,8 @@ FROZEN_S, LONG_FROZEN_S, FULL_S, STORM_S, HELD_S = 5.0, 20.0, 6.0, 4.0, 5.0
 NOTICED_S = 15.0
 NOTHING_DONE = frozenset({"failed", "skipped", "nobody", "alone"})
 """Keys of what a fault returns when it found nobody to harm."""
+SLOW_READERS, SLOW_S, BILLED_S = 12, 6.0, 30.0
+SERVES_S, DEGRADED_S, HEALTHY_S = 90.0, 90.0, 60.0
 
 
 def fault(function: Fault) -> Fault:
@@ -32,6 +37,14 @@ def fault(function: Fault) -> Fault:
 WATCHERS = {"guardian": "supervisor", "supervisor": "guardian"}
 """They start each other. Nobody is left to start both, so a fault takes one, and the other must be there and awake."""
 AWAKE_S, PATIENCE_S = 2.0, 30.0
+
+
+def _living(plant: Plant, part: str) -> ProcessId | None:
+    """The process of a part, which the fault before may have ended only just now."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := plant.stack.processes().get(part)) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
 
 
 def _watched(plant: Plant, part: str) -> bool:
@@ -48,7 +61,7 @@ def _killer(part: str, number: signal.Signals = signal.SIGKILL) -> None:
     def kill(plant: Plant, choice: float) -> dict[str, Any]:
         if part in WATCHERS and not _watched(plant, part):
             return {"alone": part}
-        victim = plant.stack.processes().get(part)
+        victim = _living(plant, part)
         if victim is None:
             return {"nobody": part}
         victim.send(number)
@@ -123,7 +136,7 @@ def freeze_children(plant: Plant, choice: float) -> dict[str, Any]:
 
 
 def _frozen_agent(plant: Plant, seconds: float) -> dict[str, Any]:
-    agent = plant.stack.processes().get("agent")
+    agent = _living(plant, "agent")
     if agent is None:
         return {"nobody": "agent"}
     agent.send(signal.SIGSTOP)
@@ -219,6 +232,118 @@ def redeliver_messages(plant: Plant, choice: float) -> dict[str, Any]:
         for task, queue in (("attempt_changed", f"node.{node}"), ("finish_attempt", "control")):
             bell.send_task(f"gpucloud.{task}", args=[str(row["id"])], queue=queue, retry=False)
     return {"attempts": len(rows)}
+
+
+# --- what is served
+
+
+def _serves(plant: Plant) -> bool:
+    """The deployment has come round from the fault before and answers."""
+    until = time.monotonic() + SERVES_S
+    while time.monotonic() < until:
+        with contextlib.suppress(Exception):
+            plant.client.deployments.wait(DEPLOYMENT, timeout_s=until - time.monotonic())
+            if chat(plant.gateway_url, plant.key, DEPLOYMENT, plant.records) == 200:
+                return True
+        time.sleep(0.5)
+    return False
+
+
+def _becomes_true(condition: Callable[[], Any], timeout_s: float) -> bool:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.3)
+    return True
+
+
+@fault
+def slow_readers(plant: Plant, choice: float) -> dict[str, Any]:
+    """Some leave after a while, the others take the rest; others are answered beside them, and each gets one bill."""
+    if not _serves(plant):
+        return {"nobody": "no stream to be had"}
+    leave = 1 + int(choice * (SLOW_READERS - 2))
+    readers = [
+        SlowReader(plant.gateway_url, plant.key, DEPLOYMENT, plant.records, slow_s=SLOW_S, to_the_end=number >= leave)
+        for number in range(SLOW_READERS)
+    ]
+    for reader in readers:
+        reader.start()
+    begun = _becomes_true(lambda: all(reader.beginning.is_set() or not reader.is_alive() for reader in readers), 30)
+    beside = chat(plant.gateway_url, plant.key, DEPLOYMENT, plant.records)
+    for reader in readers:
+        reader.join(90)
+    ids = [reader.seen.id for reader in readers if reader.seen.id]
+    billed = lambda: plant.rows("SELECT response_id FROM lms_usage WHERE response_id = ANY(%s)", ids)  # noqa: E731
+    done = {"read": len(ids), "left": leave, "bytes": sum(len(reader.content) for reader in readers)}
+    if not begun or len(ids) < SLOW_READERS:
+        return done | {"wrong": f"{len(ids)} of {SLOW_READERS} got a stream"}
+    if beside != 200:
+        return done | {"wrong": f"another client was answered {beside} beside them"}
+    if not _becomes_true(lambda: len(billed()) == len(ids), BILLED_S):
+        return done | {"wrong": f"{len(billed())} of {len(ids)} were billed within {BILLED_S:.0f} s"}
+    return done
+
+
+@fault
+def roll_out_broken_version(plant: Plant, choice: float) -> dict[str, Any]:
+    """A new version whose weights are cut off in storage: never routed, degraded, and well again with the old one."""
+    if not _serves(plant):
+        return {"nobody": "nothing is served"}
+    before = _instances(plant)
+    old = plant.client.deployments.get(DEPLOYMENT)["model_version"]
+    bad = plant.import_model("unloadable", seed=int(choice * 1e6) + 1)
+    began = time.monotonic()
+    done: dict[str, Any] = {"version": bad}
+    try:
+        with _cut_off(_weights(plant, bad)):
+            plant.client.deployments.update(DEPLOYMENT, model=bad)
+            degraded = _becomes_true(lambda: _state(plant) == "degraded", DEGRADED_S)
+    finally:
+        plant.client.deployments.update(DEPLOYMENT, model=old)
+    healthy = _becomes_true(lambda: _state(plant) == "ready" and _instances(plant) == before, HEALTHY_S)
+    done["seconds"] = round(time.monotonic() - began, 1)
+    routed = plant.rows("SELECT 1 FROM lms_instance WHERE model_version_id = %s AND ready_at IS NOT NULL", bad)
+    failed = [failure for failure in plant.records.since(began) if failure.what in ("chat", "stream")]
+    wrong = {
+        "it did not become degraded": not degraded,
+        "the broken version was routed": bool(routed),
+        f"{before} served before, {_instances(plant)} after it, {_state(plant)}": not healthy,
+        f"clients were not answered: {failed[:3]}": bool(failed),
+    }
+    found = "; ".join(words for words, is_so in wrong.items() if is_so)
+    return done | ({"wrong": found} if found else {})
+
+
+def _state(plant: Plant) -> str:
+    return str(plant.client.deployments.get(DEPLOYMENT)["state"])
+
+
+def _instances(plant: Plant) -> list[str]:
+    """Jobs of those that serve or are about to."""
+    rows = plant.rows(
+        "SELECT instance.job_id::text AS job FROM lms_instance instance JOIN lms_deployment deployment"
+        " ON deployment.id = instance.deployment_id WHERE deployment.name = %s AND instance.stopped_at IS NULL"
+        " ORDER BY 1", DEPLOYMENT,
+    )  # fmt: skip
+    return [row["job"] for row in rows]
+
+
+def _weights(plant: Plant, version: str) -> Path:
+    manifest = plant.rows("SELECT manifest FROM core_artefact WHERE id = %s", version)[0]["manifest"]
+    sha256 = next(entry["sha256"] for name, entry in manifest.items() if name.endswith(".safetensors"))
+    return plant.stack.home.path / "storage" / "objects" / sha256[:2] / sha256
+
+
+@contextlib.contextmanager
+def _cut_off(path: Path) -> Iterator[None]:
+    whole = path.rename(path.with_name(".whole"))
+    try:
+        path.write_bytes(whole.read_bytes()[:-64])
+        yield
+    finally:
+        whole.replace(path)
 
 
 # --- the rest
