@@ -11,7 +11,7 @@ from apps.gpucloud.jobs import GpucloudHandler
 from apps.gpucloud.models import Accelerator, Job, JobEvent, Lease, Node
 from apps.gpucloud.services.attempts import hand_to_finisher, renew_leases
 from apps.gpucloud.services.finishing import finish_attempt
-from apps.gpucloud.services.nodes import store_devices
+from apps.gpucloud.services.nodes import beat, store_devices
 from apps.gpucloud.services.scheduling import Clock, tick
 from tests.gpucloud.pieces import expire, fresh, gpu, make_node, schedule, started
 
@@ -187,6 +187,14 @@ def test_an_attempt_nobody_took_is_no_failure(check, node):
     expire(job.attempts.get())
     schedule()
     assert fresh(job).failures == 0
+
+
+@pytest.mark.parametrize("state", ["draining", "cordoned"])
+def test_a_closed_node_that_falls_silent_is_closed_when_it_is_heard_again(check, node, state):
+    Node.objects.update(state=state, heartbeat_at="2020-01-01T00:00:00Z")
+    schedule()
+    assert beat(node.pk, fresh(node).agent_id, {}) == state
+    assert schedule().placed == 0
 
 
 def test_lost_too_often_is_the_end(check, node):

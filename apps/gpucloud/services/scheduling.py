@@ -104,9 +104,10 @@ def tick(clock: Clock) -> Tick:
 
 
 def mark_lost_nodes(now: datetime) -> None:
-    """A node whose agent has been silent for a lease takes no more jobs; it is ready again at its next heartbeat."""
+    """A node whose agent has been silent for a lease takes no more jobs; it is ready again at its next heartbeat. One
+    that an operator has closed stays closed, heard or not."""
     silent = Q(heartbeat_at__lt=now - lease_time()) | Q(heartbeat_at__isnull=True)
-    Node.objects.filter(silent, state__in=[NodeState.READY, NodeState.DRAINING]).update(state=NodeState.LOST)
+    Node.objects.filter(silent, state=NodeState.READY).update(state=NodeState.LOST)
 
 
 def expire_leases() -> int:
