@@ -261,7 +261,12 @@ class JobsViewSet(IdempotentCreate, SubmitMixin, ReadOnlyProjectViewSet):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("names", str, description="Names separated by commas; every series unless given."),
+            OpenApiParameter(
+                "names",
+                str,
+                description="Names separated by commas; every series unless given. "
+                "With `points`: `device.*` for all that begin so.",
+            ),
             OpenApiParameter("points", int, description="At most so many of each: lowest and highest of each stretch."),
             OpenApiParameter("from", int, description="With `points`: from this step on."),
             OpenApiParameter("to", int, description="With `points`: up to this step."),

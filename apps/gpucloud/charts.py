@@ -11,6 +11,8 @@ from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from apps.gpucloud.models import Job, MetricChunk
 
 BUCKET_POINTS = 50
@@ -48,8 +50,8 @@ def read_chart(
 ) -> dict[str, dict[str, Any]]:
     """{name: {"steps", "values", "times", "thinned"}}, at most `most` points of each series between two steps.
 
-    names: empty for every series. thinned: points were left out; asking for fewer steps shows them. What a later
-    attempt did again replaces the earlier points.
+    names: empty for every series; `device.*` for all that begin so. thinned: points were left out; asking for fewer
+    steps shows them. What a later attempt did again replaces the earlier points.
     """
     low = -math.inf if first is None else first
     high = math.inf if last is None else last
@@ -73,13 +75,21 @@ def _parts(job: Job, names: list[str]) -> dict[str, list[Part]]:
     """The chunks of each series in the order they were written, without what they hold."""
     chunks = MetricChunk.objects.filter(job=job).order_by("name", "id")
     if names:
-        chunks = chunks.filter(name__in=names)
+        chunks = chunks.filter(_named(names))
     rows = list(chunks.values_list("id", "name", "attempt_id", "first_step"))
     parts: dict[str, list[Part]] = {}
     for (id, name, attempt, first), after in zip_longest(rows, rows[1:]):
         until = after[3] if after and after[1:3] == (name, attempt) else math.inf
         parts.setdefault(name, []).append(Part(id, name, attempt, first, until))
     return parts
+
+
+def _named(names: list[str]) -> Q:
+    wanted = Q(name__in=names)
+    for name in names:
+        if name.endswith("*"):
+            wanted |= Q(name__startswith=name.removesuffix("*"))
+    return wanted
 
 
 def _read(parts: list[Part]) -> tuple[list[Point], bool]:

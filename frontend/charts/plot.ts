@@ -132,6 +132,13 @@ export class Chart {
     this.placeMarkers();
   }
 
+  /** Another chart takes its place, with other lines. */
+  replaceWith(other: Chart): void {
+    cancelAnimationFrame(this.drawn);
+    this.plot?.destroy();
+    this.element.replaceWith(other.element);
+  }
+
   private get height(): number {
     return this.options.height ?? HEIGHT;
   }

@@ -32,7 +32,15 @@ export function points(series: Series): [number, number][] {
   return found;
 }
 
+/** What asks the server for every series of the machine, whatever devices it has. */
+export const DEVICES = "device.*";
 export const isDevice = (name: string): boolean => name.startsWith("device.");
+
+/** What is not an accelerator's first, then accelerators by their numbers. */
+export function byDevice(a: string, b: string): number {
+  const number = (name: string): number => Number(/\d+/.exec(name)?.[0] ?? -1);
+  return number(a) - number(b);
+}
 
 /** Words for the series that runs emit; others are shown under their own name. */
 export function seriesName(name: string): string {

@@ -1,9 +1,11 @@
 /** `<metric-chart data-job data-series="loss,eval_loss" data-title data-unit data-log data-markers="[3,6]" data-usage>`:
- *  history, then live points; zoomed in, the points themselves are read. `data-series="*"` draws a chart for every series.
- *  data-usage: what the machine did, beneath the first chart, over the same steps. `data-runs='[{"id","name"}]'` in place
- *  of a job lays the charts of several runs over each other. */
+ *  history, then live points; zoomed in, the points themselves are read. `data-series="*"` draws a chart for every series;
+ *  `"loss,eval_loss|tokens_per_s"` a lower one beneath the first, once it has points. data-usage: what the machine did,
+ *  beneath the first chart, over the same steps. `data-runs='[{"id","name"}]'` in place of a job lays the charts of
+ *  several runs over each other. */
 import { Chart, type Line } from "../charts/plot";
-import { isDevice, MOST_POINTS, points, readSeries, type Series, seriesName, stepAt } from "../charts/series";
+import { byDevice, DEVICES, isDevice, MOST_POINTS, points, readSeries, type Series, seriesName, stepAt } from "../charts/series";
+import { el } from "../dom";
 import { type JobEvent, watchJob } from "../jobs";
 import { t } from "../words";
 
@@ -18,22 +20,25 @@ const key = (run: Run, name: string): string => run.id + SEPARATOR + name;
 
 class MetricChart extends HTMLElement {
   private charts: Chart[] = [];
-  private readonly strips: Chart[] = [];
+  private readonly strips = new Map<string, Chart>();
+  private readonly machine = el("div", { class: "contents" });
   private usage = new Map<string, [time: number, value: number][]>();
+  private bySteps = false;
   private clock: [step: number, time: number][] = [];
   private kept?: [Run, JobEvent[]][] = [];
   private runs: Run[] = [];
   private stops: (() => void)[] = [];
   private observer?: ResizeObserver;
   private rereading = 0;
-  private readonly onTheme = (): void => [...this.charts, ...this.strips].forEach((chart) => chart.rebuild());
+  private readonly onTheme = (): void => this.drawn.forEach((chart) => chart.rebuild());
 
   connectedCallback(): void {
-    this.observer = new ResizeObserver(() => [...this.charts, ...this.strips].forEach((chart) => chart.resize()));
+    this.observer = new ResizeObserver(() => this.drawn.forEach((chart) => chart.resize()));
     this.observer.observe(this);
     document.addEventListener("aifs:theme", this.onTheme);
     this.runs = this.dataset.runs ? (JSON.parse(this.dataset.runs) as Run[]) : [{ id: this.dataset.job ?? "", name: "" }];
-    if (!this.free) this.addChart(this.wanted);
+    this.append(this.machine);
+    if (!this.free) this.addChart(this.wanted[0]!);
     void this.start();
   }
 
@@ -43,12 +48,17 @@ class MetricChart extends HTMLElement {
     document.removeEventListener("aifs:theme", this.onTheme);
   }
 
-  private get wanted(): string[] {
-    return (this.dataset.series ?? "*").split(",").map((name) => name.trim());
+  private get drawn(): Chart[] {
+    return [...this.charts, ...this.strips.values()];
+  }
+
+  /** The series of each chart. */
+  private get wanted(): string[][] {
+    return (this.dataset.series ?? "*").split("|").map((names) => names.split(",").map((name) => name.trim()));
   }
 
   private get free(): boolean {
-    return this.wanted[0] === "*";
+    return this.wanted[0]![0] === "*";
   }
 
   private get many(): boolean {
@@ -59,17 +69,22 @@ class MetricChart extends HTMLElement {
     const lines = this.runs.flatMap((run) => names.map((name): Line => ({ key: key(run, name), label: this.many ? run.name : seriesName(name) })));
     const title = this.free ? seriesName(names[0]!) : (this.dataset.title ?? names.map(seriesName).join(", "));
     const first = this.charts.length === 0;
+    const beneath = !first && !this.free;
     const chart: Chart = new Chart(lines, {
       title,
       unit: this.dataset.unit,
       log: this.dataset.log !== undefined,
-      sync: first && this.dataset.usage !== undefined ? "run" : undefined,
+      sync: beneath || (first && this.dataset.usage !== undefined) ? "run" : undefined,
       onZoom: (range) => void this.zoom(chart, names, range),
       onMarker: (step) => document.getElementById(`checkpoint-${step}`)?.focus(),
+      ...(beneath ? { height: STRIP_HEIGHT, plain: true, grounded: {} } : {}),
     });
     this.charts.push(chart);
     if (this.free) this.classList.add("chart-grid");
-    this.append(chart.element);
+    if (beneath) this.machine.before(chart.element);
+    else this.append(chart.element);
+    chart.element.toggleAttribute("data-strip", beneath);
+    if (first) chart.element.append(this.machine);
     if (first && this.dataset.usage !== undefined) chart.element.dataset.wide = ""; // the machine stands beneath
     if (this.dataset.markers && !names.some(isDevice)) chart.mark(JSON.parse(this.dataset.markers) as number[]);
     return chart;
@@ -81,12 +96,12 @@ class MetricChart extends HTMLElement {
     const { kept } = this;
     this.kept = undefined; // history first, so that charts stand in their order
     kept?.forEach(([run, events]) => this.onEvents(run, events));
-    this.charts.forEach((chart) => chart.redraw());
+    this.redraw(this.charts);
     this.drawUsage();
   }
 
   private async read(run: Run): Promise<void> {
-    const names = this.free ? [] : [...this.wanted, ...(this.dataset.usage === undefined ? [] : ["device.cpu_pct", "device.memory_mib"])];
+    const names = this.free ? [] : [...this.wanted.flat(), ...(this.dataset.usage === undefined ? [] : [DEVICES])];
     const series = await readSeries(run.id, names);
     for (const [name, found] of Object.entries(series).sort(([a], [b]) => rank(a) - rank(b))) {
       if (isDevice(name)) this.keepUsage(name, found);
@@ -103,7 +118,18 @@ class MetricChart extends HTMLElement {
 
   private chartOf(run: Run, name: string): Chart | undefined {
     const known = this.charts.find((chart) => chart.has(key(run, name)));
-    return known ?? (this.free && !isDevice(name) ? this.addChart([name]) : undefined);
+    if (known || isDevice(name)) return known;
+    const names = this.free ? [name] : this.wanted.find((together) => together.includes(name));
+    return names && this.addChart(names);
+  }
+
+  /** What stands beneath the first chart reaches as far as it does. */
+  private redraw(charts: Iterable<Chart>): void {
+    const [first] = this.charts;
+    for (const chart of charts) {
+      if (first && chart !== first && !this.free) chart.reach(first.extent());
+      chart.redraw();
+    }
   }
 
   private async zoom(chart: Chart, names: string[], range: [number, number] | null): Promise<void> {
@@ -139,7 +165,7 @@ class MetricChart extends HTMLElement {
         if (step > (this.clock.at(-1)?.[0] ?? -1)) this.clock.push([step, Date.now() / 1000]);
       }
     }
-    touched.forEach((chart) => chart.redraw());
+    this.redraw(touched);
     if (busy) this.drawUsage();
   }
 
@@ -148,7 +174,7 @@ class MetricChart extends HTMLElement {
     if (this.rereading) return;
     this.rereading = window.setTimeout(() => {
       this.rereading = 0;
-      void this.read(run).then(() => this.charts.forEach((chart) => chart.redraw()));
+      void this.read(run).then(() => this.redraw(this.charts));
     }, 1000);
   }
 
@@ -161,28 +187,34 @@ class MetricChart extends HTMLElement {
   private drawUsage(): void {
     if (this.dataset.usage === undefined || this.many || !this.usage.size) return;
     const bySteps = this.clock.length > 1;
-    if (!this.strips.length) this.makeStrips(bySteps);
+    this.makeStrips(bySteps);
     const start = Math.min(...[...this.usage.values()].map((all) => all[0]?.[0] ?? Infinity));
-    for (const [name, all] of this.usage) {
-      const strip = this.strips.find((one) => one.has(name));
-      strip?.clear(name);
-      if (bySteps) strip?.reach(this.charts[0]?.extent() ?? []);
-      for (const [time, value] of all) strip?.add(name, bySteps ? stepAt(time, this.clock) : time - start, value);
+    for (const strip of this.strips.values()) {
+      if (bySteps) strip.reach(this.charts[0]?.extent() ?? []);
+      for (const { key: name } of strip.lines) {
+        strip.clear(name);
+        for (const [time, value] of this.usage.get(name) ?? []) strip.add(name, bySteps ? stepAt(time, this.clock) : time - start, value);
+      }
+      strip.redraw();
     }
-    this.strips.forEach((strip) => strip.redraw());
   }
 
-  /** One for shares, one for memory: they have no unit in common. */
+  /** One for shares, one for memory: they have no unit in common. Made anew when a device is seen for the first time. */
   private makeStrips(bySteps: boolean): void {
+    const stale = bySteps !== this.bySteps;
+    this.bySteps = bySteps;
     for (const [ending, title, unit] of [["_pct", t("Utilisation"), "%"], ["_mib", t("Memory"), "MiB"]] as const) {
-      const names = [...this.usage.keys()].filter((name) => name.endsWith(ending)).sort();
-      if (!names.length) continue;
+      const names = [...this.usage.keys()].filter((name) => name.endsWith(ending)).sort(byDevice);
+      const known = this.strips.get(ending);
+      if (!names.length || (!stale && known?.lines.length === names.length)) continue;
       const lines = names.map((name): Line => ({ key: name, label: seriesName(name) }));
       const axis = bySteps ? undefined : (seconds: number): string => `${Math.round(seconds)} s`;
       const strip = new Chart(lines, { title, unit, height: STRIP_HEIGHT, plain: true, grounded: unit === "%" ? { most: 100 } : {}, sync: bySteps ? "run" : "strips", axis });
       strip.element.dataset.strip = "";
-      (this.charts[0]?.element ?? this).append(strip.element);
-      this.strips.push(strip);
+      if (known) known.replaceWith(strip);
+      else if (ending === "_pct") this.machine.prepend(strip.element);
+      else this.machine.append(strip.element);
+      this.strips.set(ending, strip);
     }
   }
 }
