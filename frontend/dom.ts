@@ -1,4 +1,7 @@
 /** Small pieces of DOM and HTTP that every island needs. */
+import { reportStatus } from "./connection";
+
+const PATIENCE_MS = 10_000;
 
 type Child = Node | string | null | undefined | false;
 
@@ -62,12 +65,27 @@ export async function problemOf(response: Response): Promise<Problem> {
   }
 }
 
+/** Says whether the server was there; a question that was called back says nothing. */
+async function reach(url: string, init: RequestInit): Promise<Response> {
+  try {
+    const response = await fetch(url, init);
+    if (!init.method) reportStatus(response.status); // what is sent may be refused for reasons of its own
+    return response;
+  } catch (error) {
+    if ((error as Error).name !== "AbortError") reportStatus(0);
+    throw error;
+  }
+}
+
+/** JSON that a page asks for by itself, again and again: no answer in time is as good as none. */
+export const pollJson = <T>(url: string): Promise<T> => getJson<T>(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+
 /** JSON from our own server. Throws a Problem for anything but success. */
 export async function getJson<T>(url: string, init: RequestInit = {}): Promise<T> {
   const headers = new Headers(init.headers);
   headers.set("Accept", "application/json");
   if (init.method && init.method !== "GET") headers.set("X-CSRFToken", csrf());
-  const response = await fetch(url, { ...init, headers, credentials: "same-origin" });
+  const response = await reach(url, { ...init, headers, credentials: "same-origin" });
   if (!response.ok) throw await problemOf(response);
   return (await response.json()) as T;
 }

@@ -1,4 +1,5 @@
 /** The frame: rail, menus, theme, copy buttons, rows that open, times that stay fresh. One listener each, on the document. */
+import { startConnection } from "./connection";
 import { el, setIcon } from "./dom";
 import { openShortcuts, startKeyboard } from "./keyboard";
 import { startLists } from "./lists";
@@ -152,6 +153,7 @@ export function startFrame(): void {
   reachScrollers();
   addEventListener("resize", reachScrollers);
   document.addEventListener("htmx:afterSwap", reachScrollers);
+  startConnection();
   startTimes();
   startPalette();
   startKeyboard();

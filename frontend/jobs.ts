@@ -1,5 +1,6 @@
 /** One live channel a job and page: a snapshot, then events, over a WebSocket; by asking again when there is none. */
-import { getJson } from "./dom";
+import { report } from "./connection";
+import { pollJson } from "./dom";
 
 export interface Progress {
   done?: number;
@@ -28,12 +29,9 @@ export interface JobEvent {
   [key: string]: unknown;
 }
 
-export type Link = "open" | "lost" | "polling";
-
 interface Watcher {
   onJob?(job: Job): void;
   onEvents?(events: JobEvent[]): void;
-  onLink?(link: Link): void;
 }
 
 interface Message {
@@ -44,6 +42,8 @@ interface Message {
   events?: JobEvent[];
 }
 
+/** Closed for good: nobody signed in, not allowed, no such job. */
+const REFUSED = [4401, 4403, 4404];
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
 export const hasEnded = (state: string): boolean => ENDED.has(state);
 
@@ -57,15 +57,22 @@ class Channel {
   private retryMs = FIRST_RETRY_MS;
   private timer = 0;
   private opened = false;
+  private polling = false;
   private seq = 0;
   private job?: Job;
+  private readonly onReached = (): void => {
+    if (this.timer) this.connect();
+  };
 
   constructor(private readonly id: string) {}
 
   add(watcher: Watcher): () => void {
     this.watchers.add(watcher);
     if (this.job) watcher.onJob?.(this.job);
-    if (this.watchers.size === 1) this.connect();
+    if (this.watchers.size === 1) {
+      document.addEventListener("aifs:reached", this.onReached);
+      this.connect();
+    }
     return () => {
       this.watchers.delete(watcher);
       if (!this.watchers.size) this.close();
@@ -73,39 +80,42 @@ class Channel {
   }
 
   private connect(): void {
-    clearTimeout(this.timer);
+    this.wait(0);
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws/jobs/${this.id}/?after=${this.seq}`);
     this.socket = socket;
     socket.onopen = () => {
       this.opened = true;
       this.retryMs = FIRST_RETRY_MS;
-      this.tell((watcher) => watcher.onLink?.("open"));
+      report(this.id, "open");
     };
     socket.onmessage = (event) => this.read(JSON.parse(event.data) as Message);
     socket.onclose = (event) => {
       if (this.socket !== socket || !this.watchers.size) return;
-      if (event.code === 4404 || event.code === 4403 || event.code === 4401) return;
-      if (this.job && hasEnded(this.job.state)) return;
-      this.tell((watcher) => watcher.onLink?.(this.opened ? "lost" : "polling"));
+      const over = REFUSED.includes(event.code) || (this.job && hasEnded(this.job.state));
+      report(this.id, over ? "open" : this.opened ? "lost" : "polling");
+      if (over) return;
       if (!this.opened) void this.poll();
-      this.timer = window.setTimeout(() => this.connect(), this.retryMs * (0.7 + Math.random() * 0.6));
+      this.wait(this.retryMs * (0.7 + Math.random() * 0.6));
       this.retryMs = Math.min(this.retryMs * 2, LONGEST_RETRY_MS);
     };
   }
 
   /** Where WebSockets cannot pass, the job itself is still asked for. */
   private async poll(): Promise<void> {
+    if (this.polling) return;
+    this.polling = true;
     while (!this.opened && this.watchers.size) {
       try {
-        const job = await getJson<Job>(`/api/v1/jobs/${this.id}/`);
+        const job = await pollJson<Job>(`/api/v1/jobs/${this.id}/`);
         this.read({ type: "snapshot", job });
-        if (hasEnded(job.state)) return;
+        if (hasEnded(job.state)) break;
       } catch {
         // The server is away; the next turn asks again.
       }
       await new Promise((done) => setTimeout(done, POLL_MS));
     }
+    this.polling = false;
   }
 
   private read(message: Message): void {
@@ -123,8 +133,15 @@ class Channel {
     for (const watcher of this.watchers) say(watcher);
   }
 
-  private close(): void {
+  private wait(ms: number): void {
     clearTimeout(this.timer);
+    this.timer = ms && window.setTimeout(() => this.connect(), ms);
+  }
+
+  private close(): void {
+    this.wait(0);
+    document.removeEventListener("aifs:reached", this.onReached);
+    report(this.id, "open");
     const socket = this.socket;
     this.socket = undefined;
     socket?.close();

@@ -1,5 +1,6 @@
-/** `<jobs-pill data-project data-href>`: how many jobs run or wait, and how far the first one is. Quiet when none does. */
-import { el, getJson, icon } from "../dom";
+/** `<jobs-pill data-project data-href>`: how many jobs run or wait, and how far the first one is. Quiet when none does;
+ *  while the server is away it keeps what it said (the frame says that this may be old), and asks often. */
+import { el, icon, pollJson } from "../dom";
 import type { Job } from "../jobs";
 import { t } from "../words";
 
@@ -26,16 +27,16 @@ class JobsPill extends HTMLElement {
   private async refresh(): Promise<void> {
     clearTimeout(this.timer);
     if (document.hidden) return;
-    let running = false;
+    let often = true;
     try {
       const project = encodeURIComponent(this.dataset.project ?? "");
-      const { results } = await getJson<{ results: Job[] }>(`/api/v1/jobs/?project=${project}&active=true&service=false&limit=${MOST}`);
+      const { results } = await pollJson<{ results: Job[] }>(`/api/v1/jobs/?project=${project}&active=true&service=false&limit=${MOST}`);
       this.show(results);
-      running = results.length > 0;
+      often = results.length > 0;
     } catch {
-      this.replaceChildren();
+      // Another turn comes soon.
     }
-    this.timer = window.setTimeout(() => void this.refresh(), running ? OFTEN_MS : SELDOM_MS);
+    this.timer = window.setTimeout(() => void this.refresh(), often ? OFTEN_MS : SELDOM_MS);
   }
 
   private show(jobs: Job[]): void {

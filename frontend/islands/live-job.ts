@@ -3,8 +3,8 @@
  *  Inside: `[data-live=state]` holding a ui/badge, ui/progress, `[data-live=reason]`, `[data-metric=loss]`.
  *  `aifs:sample` is told to the page when its model has answered, and once at the start, for what came meanwhile.
  *  `data-reload` loads the page anew when the job starts or ends, since what the page offers changes then. */
-import { el, icon, setIcon } from "../dom";
-import { hasEnded, type Job, type JobEvent, type Link, type Progress, watchJob } from "../jobs";
+import { setIcon } from "../dom";
+import { hasEnded, type Job, type JobEvent, type Progress, watchJob } from "../jobs";
 import { duration, measure, t } from "../words";
 
 const LOOKS: Record<string, [tone: string, icon: string, busy: boolean]> = {
@@ -38,16 +38,13 @@ class LiveJob extends HTMLElement {
   private etaAt = 0;
   private caughtUp = false;
   private timer = 0;
-  private readonly note = el("p", { class: "notice mb-3", "data-tone": "warn", role: "status", hidden: true });
 
   connectedCallback(): void {
     this.state = this.dataset.state ?? "";
     if (hasEnded(this.state)) return;
-    this.prepend(this.note);
     this.stop = watchJob(this.dataset.job ?? "", {
       onJob: (job) => this.onJob(job),
       onEvents: (events) => this.onEvents(events),
-      onLink: (link) => this.onLink(link),
     });
     this.timer = window.setInterval(() => this.showEta(), 1000);
   }
@@ -76,13 +73,6 @@ class LiveJob extends HTMLElement {
 
   private tellOfSamples(): void {
     document.body.dispatchEvent(new CustomEvent("aifs:sample"));
-  }
-
-  private onLink(link: Link): void {
-    this.note.hidden = link === "open";
-    if (link === "open") return;
-    const text = link === "lost" ? t("The connection is lost. Trying again…") : t("Live updates cannot get through; this page asks every few seconds instead.");
-    this.note.replaceChildren(icon("wifi-off", "size-4.5"), el("span", {}, text));
   }
 
   private setState(state: string, reason?: string): void {

@@ -1,5 +1,5 @@
-/** `<notification-bell data-url>` around a link: how much one has not read yet. Quiet when nothing is new or nobody answers. */
-import { el, getJson } from "../dom";
+/** `<notification-bell data-url>` around a link: how much one has not read yet. Quiet when nothing is new. */
+import { el, pollJson } from "../dom";
 import { t } from "../words";
 
 const EVERY_MS = 15_000;
@@ -27,10 +27,10 @@ class NotificationBell extends HTMLElement {
     clearTimeout(this.timer);
     if (document.hidden) return;
     try {
-      const { unread } = await getJson<{ unread: number }>(this.dataset.url ?? "");
+      const { unread } = await pollJson<{ unread: number }>(this.dataset.url ?? "");
       this.show(unread);
     } catch {
-      this.show(0);
+      // What was new still is.
     }
     this.timer = window.setTimeout(() => void this.refresh(), EVERY_MS);
   }

@@ -106,8 +106,8 @@ def test_a_chart_of_a_million_points_asks_for_what_it_shows(page: Page, stack: S
 
 
 def test_a_lost_connection_is_said_and_mended(page: Page, stack: Stack, world: World) -> None:
-    page.goto(job_url(stack, world, "lms.serve"))
-    note = page.locator("live-job > [role=status]")
+    page.goto(job_url(stack, world, "lms.serve&active=true"))
+    note = page.locator("#connection > p")
     expect(note).to_be_hidden()
     page.wait_for_timeout(500)
     killed = stack.kill("web")
