@@ -24,6 +24,6 @@ def let_go_of_nodes() -> int:
         close_attempt(attempt, AttemptState.LOST, why)
         requeue(job, why, failed=False, attempt=attempt)
         count += 1
-    Node.objects.filter(state__in=[NodeState.READY, NodeState.DRAINING]).update(state=NodeState.LOST)
+    Node.objects.filter(state=NodeState.READY).update(state=NodeState.LOST)
     Node.objects.update(agent_id=None, heartbeat_at=None)
     return count
