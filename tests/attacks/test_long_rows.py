@@ -13,7 +13,7 @@ from workers.datasets.json_values import Values
 from workers.datasets.steps.html import strip_html, without_hidden
 from workers.datasets.steps.unicode_normalise import normalised
 
-CHARACTERS = 1 << 20
+CHARACTERS = 1 << 19
 UNITS = [
     "<script>", "<script ", "<script></script ", "<style>", "<!--", "<script><!--<style>", "<", "</", "<p ", "<p a=\"",
     "<a href='", "b<", "&", "&#1", "&ampampamp", " ", " x", "\u00a0x \u00a0", "\n", " \n\t", "\r", "1", "1 ", "4444-",
@@ -23,8 +23,9 @@ UNITS = [
 """Repeated, they fill a row: what opens and never closes, what nearly matches, what is taken apart or sorted."""
 FULL = {"whitespace": {"collapse_spaces": True}, "unicode_normalise": {"form": "NFKC"}}
 """Parameters that switch on all of a step."""
-GROWTH = 3.0
-"""Twice the row: twice the time, and half of that again for what a busy machine adds. A square would give four."""
+TIMES, GROWTH = 4, 8.0
+"""A row four times as long: four times the time, and as much again for what memory and a busy machine add. A square
+would give sixteen."""
 MEANINGLESS_S = 0.05
 """Less than this is noise; with a square behind it a row of this length would take minutes."""
 
@@ -40,8 +41,8 @@ def used(work: Callable[[], object]) -> float:
 
 
 def grows(work: Callable[[int], Callable[[], object]], length: int = CHARACTERS) -> float:
-    """How much longer the double takes: the best of three comparisons, begun small so that a square is found soon."""
-    for small in (length >> 5, length >> 1):
+    """How much longer the long row takes: the best of three comparisons, begun small so that a square is found soon."""
+    for small in (length // 64, length // TIMES):
         best = min(_ratio(work, small) for _try in range(3)) if _ratio(work, small) > GROWTH else 0.0
         if best > GROWTH:
             return best
@@ -49,8 +50,8 @@ def grows(work: Callable[[int], Callable[[], object]], length: int = CHARACTERS)
 
 
 def _ratio(work: Callable[[int], Callable[[], object]], small: int) -> float:
-    double = used(work(2 * small))
-    return double / max(used(work(small)), 1e-6) if double > MEANINGLESS_S else 0.0
+    long = used(work(TIMES * small))
+    return long / max(used(work(small)), 1e-6) if long > MEANINGLESS_S else 0.0
 
 
 @pytest.mark.timeout(300)

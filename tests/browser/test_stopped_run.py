@@ -85,6 +85,6 @@ def looks_well(page: Page, button: str) -> None:
     """At a desk and in the window of a phone."""
     for size in (DESK, PHONE):
         page.set_viewport_size(size)  # type: ignore[arg-type]
-        expect(page.get_by_role("button", name=button)).to_be_in_viewport()
+        expect(page.get_by_role("button", name=button, exact=True)).to_be_in_viewport()
         wrong = overflow(page) + axe(page, RULES)
         assert not wrong, "\n".join(wrong)
