@@ -35,7 +35,7 @@ def running(stack: Stack, world: World, start: str) -> str:
     return f"{start}jobs/{jobs[0]['id']}/"
 
 
-@pytest.mark.parametrize("place", ["", "jobs/nodes/", "models/deployments/", "jobs/"])
+@pytest.mark.parametrize("place", ["", "jobs/nodes/"])
 def test_a_page_says_that_the_server_is_away_and_back(desk: BrowserContext, page: Page, start: str, place: str) -> None:
     page.goto(start + place)
     away_and_back(desk, page)
