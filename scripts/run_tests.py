@@ -1,7 +1,8 @@
 """`make test`: every test but those of real models in four runs of pytest, and one table at the end.
 
 Browser tests need processes of their own (Playwright's loop stays), each with a stack. Faults, which wait as much as
-they work, run three files at a time; what must happen within a time has the machine for itself.
+they work, run three files at a time; what must happen within a time has the machine for itself. The longest files come
+first, so that none is left over at the end.
 """
 
 import argparse
@@ -20,8 +21,8 @@ NOTHING_COLLECTED = 5
 REST = ["tests", "--ignore=tests/browser"]
 PHASES = {
     "unit and integration": [*REST, "-m", "not (fault or timed or slow)", "-n", "2"],
-    "browser": ["tests/browser", "-n", "2", "--dist", "loadfile"],
-    "faults": [*REST, "-m", "fault and not (timed or slow)", "-n", "3", "--dist", "loadfile"],
+    "browser": ["tests/browser/test_pages.py", "tests/browser", "-n", "2", "--dist", "loadfile"],
+    "faults": ["tests/stack", *REST, "-m", "fault and not (timed or slow)", "-n", "3", "--dist", "loadfile"],
     "timed": [*REST, "-m", "timed and not slow"],
 }
 SLOW = {"real models": [*REST, "-m", "slow"]}
