@@ -89,6 +89,7 @@ def crawl(page: Page, stack: Stack, world: World) -> dict[str, str]:
     ended = [row["id"] for row in stack.get("/api/v1/jobs/?state=succeeded")["results"]]
     runs = [row["id"] for row in stack.get("/api/v1/jobs/?state=succeeded&kind=lmt.sft")["results"]]
     queue = [f"{place}/", f"{place}/data/{first}/quarantine/", f"{place}/data/{cleaned}/dropped/"]
+    queue += [f"{place}/shares/dataset_version/{first}/"]  # its link is replaced a moment after the page has come
     queue += [f"{place}/tune/{runs[0]}/", f"{place}/models/m/{world.tuned}/"]
     queue += [f"{place}/jobs/compare/?" + "&".join(f"ids={job}" for job in [*runs, *ended][:3])]
     queue += ["/account/profile/", "/notifications/", "/account/password/change/", "/account/logout/", "/api/docs/"]
