@@ -37,10 +37,8 @@ class Url:
     @property
     def is_deed(self) -> bool:
         """Whether only POST is answered."""
-        view = self.view
-        return inspect.isfunction(view) and inspect.getclosurevars(view).nonlocals.get("request_method_list") == [
-            "POST"
-        ]
+        kept = inspect.getclosurevars(self.view).nonlocals if inspect.isfunction(self.view) else {}
+        return kept.get("request_method_list") == ["POST"]
 
 
 def urls() -> dict[str, Url]:
