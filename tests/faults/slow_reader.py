@@ -7,11 +7,23 @@ import json
 import socket
 import threading
 import time
+from typing import Any
 
 from tests.faults.clients import ASK, TIMEOUT_S, Records, Stream
 from tests.faults.history import Answer
 
 BYTES_PER_S, WINDOW = 1, 2304
+
+
+def ask_through_a_small_window(connection: socket.socket, url: str, key: str, body: dict[str, Any]) -> None:
+    """Send a request for a stream; little of the answer leaves the gateway before it is read here."""
+    host, _colon, port = url.removeprefix("http://").partition(":")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW)
+    connection.connect((host, int(port)))
+    content = json.dumps(body).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n"
+    head += f"Authorization: Bearer {key}\r\nContent-Length: {len(content)}\r\n\r\n"
+    connection.sendall(head.encode() + content)
 
 
 class SlowReader(threading.Thread):
@@ -22,8 +34,7 @@ class SlowReader(threading.Thread):
         self, url: str, key: str, model: str, records: Records, *, slow_s: float, to_the_end: bool, max_tokens: int = 60
     ) -> None:
         super().__init__(daemon=True)
-        self.host, _colon, port = url.removeprefix("http://").partition(":")
-        self.port, self.key, self.records = int(port), key, records
+        self.url, self.key, self.records = url, key, records
         self.body = {**ASK, "model": model, "max_tokens": max_tokens, "stream": True}
         self.body["stream_options"] = {"include_usage": True}
         self.slow_s, self.to_the_end = slow_s, to_the_end
@@ -47,13 +58,8 @@ class SlowReader(threading.Thread):
         self._write_down(words)
 
     def _read(self, connection: socket.socket) -> None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WINDOW)
         connection.settimeout(TIMEOUT_S)
-        connection.connect((self.host, self.port))
-        body = json.dumps(self.body).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nConnection: close\r\n"
-        head += f"Authorization: Bearer {self.key}\r\nContent-Length: {len(body)}\r\n\r\n"
-        connection.sendall(head.encode() + body)
+        ask_through_a_small_window(connection, self.url, self.key, self.body)
         while b"data: {" not in self.content or not self.content.endswith(b"\n"):
             if not self._take(connection, 64):
                 return

@@ -14,6 +14,7 @@ import pytest
 
 from apps.lms.models import Usage
 from tests.factories import House, make_house
+from tests.faults.slow_reader import BYTES_PER_S, ask_through_a_small_window
 from tests.lms import serving
 from tests.lms.serving import Gateway, make_deployment
 from tests.workers import tiny
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.timed, pytest.mark.timeout(180)]
 CANCELLED_S, LEAVERS, LATE_MAX = 0.2, 40, 2
 """The 95th percentile: of forty two may be later."""
 DELIVERED = 15
-READERS, BYTES_PER_S = 50, 1
+READERS = 50
 GROWTH_MAX_MIB = 64
 SLOWER = 1.5
 ASK: dict[str, Any] = {
@@ -110,13 +111,8 @@ class SlowReader(threading.Thread):
 
     def __init__(self, url: str, key: str) -> None:
         super().__init__(daemon=True)
-        host, port = url.removeprefix("http://").split(":")
-        body = json.dumps(ASK | {"stream": True, "max_tokens": 200}).encode()
         self.socket = socket.socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
-        self.socket.connect((host, int(port)))
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
-        self.socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        ask_through_a_small_window(self.socket, url, key, ASK | {"stream": True, "max_tokens": 200})
         self.end = threading.Event()
         self.read = 0
 
