@@ -148,15 +148,16 @@ def test_full_storage_loses_no_result(make_disk: Any, bare_place: Any) -> None:
     disk = make_disk(bare_place.home / "storage")
     bare_place.start_core()
     bare_place.nodes("north")
-    job = bare_place.submit(steps=40, seconds_per_step=0.1, checkpoint_every=5)
-    bare_place.reached(job, 7)
+    job = bare_place.submit(steps=STEPS, seconds_per_step=0.05, checkpoint_every=5)
+    bare_place.reached(job, 12)
     disk.fill()
     paused(bare_place, job)
     assert job.reason["data"]["where"] == "storage"
+    assert job.progress["current"] < STEPS, "nobody computes for long what cannot be stored"
     assert not Artefact.objects.exists()
     assert not [path for path in (disk.path / "tmp").glob("*") if path.is_file()]
     disk.empty()
-    whole(bare_place.ended(job), 40)
+    whole(bare_place.ended(job), STEPS)
     assert Artefact.objects.filter(job_id=job.pk).count() == 1
     bare_place.check_history()
 

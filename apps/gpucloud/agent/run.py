@@ -25,7 +25,7 @@ from apps.gpucloud.agent import processes
 from apps.gpucloud.agent.files import BACKLOG_BYTES, Tail, parse_events, parse_output
 from apps.gpucloud.agent.prepare import Prepared, prepare
 from apps.gpucloud.agent.usage import Usage
-from apps.gpucloud.agent.verdict import judge
+from apps.gpucloud.agent.verdict import Verdict, judge
 from apps.gpucloud.models import Attempt, Checkpoint
 from apps.gpucloud.services import attempts, checkpoints
 from apps.gpucloud.services.attempts import Claim
@@ -43,6 +43,7 @@ EAGER_S = 3.0
 FORCE_AFTER_S = 5.0
 """A supervisor that is still there so long after the grace does not listen."""
 UPLOAD_TRIES = 4
+STORAGE_FAILED = "storage_failed"
 GIVEN_BACK = ("inputs", "outputs", "checkpoints", "resume", "scratch")
 """Folders of a run directory that are of no use once its attempt is over and the job goes on elsewhere."""
 DATABASE_AWAY = (OperationalError, InterfaceError)
@@ -75,6 +76,7 @@ class Run:
         self.outputs: dict[str, Any] = {}
         self.uploads: list[Upload] = []
         self.full: Full | None = None
+        self.unstored = False
         self.stored_at = 0.0
         self.news_at = time.monotonic()
         self.resync = False
@@ -313,16 +315,18 @@ class Run:
         attempts.note_outputs(self.claim, self.outputs)
 
     def _upload_failed(self, error: BaseException, event: dict[str, Any]) -> None:
-        """A checkpoint that could not be stored is missed only after a fault; a result is what the run was for."""
+        """Where there is no space for a checkpoint, hours of work would come to nothing with the result, so the run is
+        ended; a checkpoint that is missing for another reason is missed only after a fault."""
         log.error("attempt %s: storing failed", self.claim.attempt_id, exc_info=error)
         if disk.is_full(error):
-            self.full = Full.in_storage(self.dir) if event["type"] == "artefact" else self.full
+            self.full = Full.in_storage(self.dir)
+            self.unstored |= event["type"] == "artefact"
+            self.ask_to_stop(cancel=False)
         elif isinstance(error, AifsError):
             self.refused = reason(error.code, error.message, error.hint, **error.data)
-        else:
-            self.refused = reason(
-                "storage_failed", _("The results could not be stored: %(error)s"), error=str(error)[:500]
-            )
+        elif event["type"] == "artefact":
+            text = _("The results could not be stored: %(error)s")
+            self.refused = reason(STORAGE_FAILED, text, error=str(error)[:500])
 
     # --- ends
 
@@ -386,11 +390,11 @@ class Run:
         verdict = judge(
             exit, self.error, asked=self.asked_at is not None, cancelled=self.cancelled, service=self.claim.service
         )
-        if verdict.outcome == "paused" or (verdict.outcome == "finish" and self.full):
+        if verdict.outcome == "paused" or self._waits_for_storage(verdict):
             self._pause(self.full or Full.on_node(self.dir), exit)
             return
         if verdict.outcome == "finish" and self.refused:
-            attempts.close_failed(self.claim, self.refused, exit, again=False)
+            attempts.close_failed(self.claim, self.refused, exit, again=self.refused["code"] == STORAGE_FAILED)
         elif verdict.outcome == "finish":
             attempts.hand_to_finisher(self.claim, self.outputs, exit)
         elif verdict.outcome == "stopped":
@@ -400,6 +404,11 @@ class Run:
             attempts.close_failed(self.claim, verdict.why, exit, again=verdict.again)
         self.done = True
         self.transfers.submit(shutil.rmtree, self.dir / "scratch", ignore_errors=True)
+
+    def _waits_for_storage(self, verdict: Verdict) -> bool:
+        if verdict.outcome == "stopped":
+            return self.full is not None and not self.cancelled
+        return verdict.outcome == "finish" and self.unstored
 
     def _pause(self, full: Full, exit: dict[str, Any]) -> None:
         """What the attempt left is of no use to the next one, and takes the space that it needs."""
@@ -428,8 +437,8 @@ def _with_retries(work: Callable[..., Any], *arguments: Any) -> Any:
             return work(*arguments)
         except AifsError:
             raise
-        except OSError:
-            if attempt == UPLOAD_TRIES - 1:
+        except OSError as error:
+            if attempt == UPLOAD_TRIES - 1 or disk.is_full(error):
                 raise
             time.sleep(2**attempt / 2)
     return None
