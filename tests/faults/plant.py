@@ -96,7 +96,8 @@ class Plant:
         held: list[psycopg.Connection] = []
         try:
             self._take_connections(held)
-            while even_its_own and self._cut_others_off(held):
+            while even_its_own and len(held) < _given(held[0]):
+                self._cut_others_off(held)
                 self._take_connections(held)
             yield len(held)
         finally:
@@ -108,10 +109,10 @@ class Plant:
             while True:
                 held.append(psycopg.connect(self.database_url, autocommit=True, connect_timeout=3))
 
-    def _cut_others_off(self, held: list[psycopg.Connection]) -> int:
+    def _cut_others_off(self, held: list[psycopg.Connection]) -> None:
         others = "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE backend_type = 'client backend'"
         own = [connection.info.backend_pid for connection in held]
-        return held[0].execute(f"{others} AND pid <> ALL(%s)", [own]).rowcount
+        held[0].execute(f"{others} AND pid <> ALL(%s)", [own])
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "it") -> Any:
         deadline = time.monotonic() + timeout_s
@@ -161,3 +162,12 @@ class Plant:
     def story(self, size: int = 2500) -> str:
         logs = sorted(self.stack.home.path.glob("log/*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-size:]}" for log in logs)
+
+
+def _given(connection: psycopg.Connection) -> int:
+    """How many connections PostgreSQL gives to ordinary users."""
+    found = connection.execute(
+        "SELECT name, setting::int FROM pg_settings WHERE name LIKE '%connections' AND unit IS NULL"
+    )
+    numbers: dict[str, int] = dict(found.fetchall())
+    return numbers["max_connections"] - sum(numbers[name] for name in numbers if name.endswith("reserved_connections"))

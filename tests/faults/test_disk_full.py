@@ -153,7 +153,7 @@ def test_full_storage_loses_no_result(make_disk: Any, bare_place: Any) -> None:
     disk.fill()
     paused(bare_place, job)
     assert job.reason["data"]["where"] == "storage"
-    assert job.progress["current"] < STEPS, "nobody computes for long what cannot be stored"
+    assert job.progress["done"] < STEPS, "nobody computes for long what cannot be stored"
     assert not Artefact.objects.exists()
     assert not [path for path in (disk.path / "tmp").glob("*") if path.is_file()]
     disk.empty()

@@ -23,8 +23,7 @@ from tests.workers.instances import serving as instance
 
 pytestmark = [pytest.mark.timed, pytest.mark.timeout(180)]
 
-CANCELLED_S, LEAVERS, LATE_MAX = 0.2, 40, 2
-"""The 95th percentile: of forty two may be later."""
+CANCELLED_S, LEAVERS = 0.2, 20
 DELIVERED = 15
 READERS = 50
 GROWTH_MAX_MIB = 64
@@ -95,7 +94,7 @@ def test_the_engine_stops_within_200_ms_of_the_clients_leaving(gateway: Gateway,
         took.append(time.monotonic() - left)
         got[id] = tokens
     print(f"cancelled after {', '.join(f'{seconds * 1000:.0f}' for seconds in took)} ms")
-    assert sum(seconds >= CANCELLED_S for seconds in took) <= LATE_MAX, took
+    assert max(took) < CANCELLED_S
     until(lambda: Usage.objects.count() == len(got))
     time.sleep(1.2)  # the spool is emptied once a second: a second bill would come now
     bills = {row.pk: row for row in Usage.objects.all()}

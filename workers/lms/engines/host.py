@@ -25,6 +25,9 @@ from workers.lms.engines.base import Chunk, Engine, Sampling, Settings, runtimes
 
 LOAD_EVERY_S = 0.02
 """So old may be what the metrics say of requests that run."""
+SWITCH_S = 0.0005
+"""An engine may hold the interpreter through a whole step, and give it back for moments that others wake too late for.
+Whoever has waited so long has it after the step; at Python's own 5 ms a cancellation waited for many."""
 IDLE_EVERY_S = 1.0
 """How often an engine without requests is looked at: it may free its cache only after it has told that it has none."""
 
@@ -45,6 +48,7 @@ class Wire:
 def main(descriptor: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the server decides when to end
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.setswitchinterval(SWITCH_S)
     link = socket.socket(fileno=descriptor)
     wire = Wire(link)
     lines = link.makefile("rb")
