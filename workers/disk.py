@@ -48,13 +48,14 @@ def used_mib(folder: Path) -> int:
     return (blocks * 512) >> 20
 
 
-def needed_mib(folder: Path) -> int:
+def needed_mib(folder: Path, on: Path | None = None) -> int:
     """Free space with which the work of this folder may be tried again: all it had, and a quarter more, but never more
     than the disk could have. Space that is free again by now was taken by others and given back: it was not this work
-    that had not enough with it."""
-    own, free = used_mib(folder), free_mib(folder)
+    that had not enough with it. on: the disk to which the folder did not fit, if not its own."""
+    disk = on or folder
+    own, free = used_mib(folder), free_mib(disk)
     had = own if free > own + MARGIN_MIB else own + free
-    return min(had + max(MARGIN_MIB, had // 4), int(total_mib(folder) * SHARE_MAX))
+    return min(had + max(MARGIN_MIB, had // 4), int(total_mib(disk) * SHARE_MAX))
 
 
 def total_mib(path: Path) -> int:

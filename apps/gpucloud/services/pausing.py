@@ -34,9 +34,11 @@ class Full:
 
     @classmethod
     def in_storage(cls, run_dir: Path) -> "Full":
-        """The results of this run directory did not fit."""
-        free = disk.free_mib(Path(storage().root)) if storage().local else 0
-        return cls("storage", free, free + disk.used_mib(run_dir) + disk.MARGIN_MIB)
+        """What this run directory holds did not fit."""
+        if not storage().local:
+            return cls("storage", 0, disk.used_mib(run_dir) + disk.MARGIN_MIB)
+        root = Path(storage().root)
+        return cls("storage", disk.free_mib(root), disk.needed_mib(run_dir, on=root))
 
     def reason(self, attempt: Attempt) -> Reason:
         texts = {
