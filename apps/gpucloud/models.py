@@ -137,6 +137,8 @@ class Job(models.Model):
             models.Index(fields=["project", "-created_at"], name="job_project_created"),
             models.Index(fields=["project", "name", "id"], name="job_project_name"),
             models.Index(fields=["project", "id"], name="job_project_id"),
+            models.Index(fields=["project", "state"], name="job_project_state"),
+            models.Index(fields=["project", "priority"], name="job_project_priority"),
             models.Index(fields=["-priority", "queued_at"], name="job_waiting", condition=Q(state=JobState.QUEUED)),
         ]
 
