@@ -1,5 +1,5 @@
-"""How a run ends whose files storage did not take. The run is what it left in its directory; tended is it by the real
-`Run`, whose transfers are done at once."""
+"""How a run ends whose files storage did not take. What it left lies in its directory; the real `Run` tends it, and its
+transfers are done at once."""
 
 import errno
 import json

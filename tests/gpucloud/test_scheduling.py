@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db.models.functions import Now
@@ -12,7 +13,7 @@ from apps.gpucloud.models import Accelerator, Job, JobEvent, Lease, Node
 from apps.gpucloud.services.attempts import hand_to_finisher, renew_leases
 from apps.gpucloud.services.finishing import finish_attempt
 from apps.gpucloud.services.nodes import beat, store_devices
-from apps.gpucloud.services.scheduling import Clock, tick
+from apps.gpucloud.services.scheduling import Clock, Every, ring_finishers_again, tick
 from tests.gpucloud.pieces import expire, fresh, gpu, make_node, schedule, started
 
 pytestmark = pytest.mark.django_db
@@ -284,24 +285,27 @@ def test_a_scheduler_that_has_just_begun_lets_nothing_expire(check, node, settin
 
 
 def test_a_finisher_that_was_not_heard_is_rung_again(check, node, monkeypatch):
-    """And again, but not with every tick."""
     rung = []
     monkeypatch.setattr("apps.gpucloud.services.scheduling.wake_finisher", rung.append)
     job = check()
     schedule()
     claim = started(job)
     hand_to_finisher(claim, {}, {"code": 0})
-    clock = Clock()
-    tick(clock)
+    ring_finishers_again()
     assert rung == [], "it has only just been rung"
     Lease.objects.update(released_at="2020-01-01T00:00:00Z")
-    clock.ring_at = 0.0
-    for _ in range(3):
-        tick(clock)
+    ring_finishers_again()
     assert rung == [claim.attempt_id]
-    clock.ring_at = 0.0
-    tick(clock)
-    assert rung == [claim.attempt_id] * 2
+
+
+def test_what_is_done_less_often_than_a_tick(monkeypatch):
+    """Ticks of an unlucky length do not put it off."""
+    bell = Every(5)
+    due = []
+    for now in (100.0, 103.4, 106.8, 110.2, 113.6, 117.0):
+        monkeypatch.setattr("apps.gpucloud.services.scheduling.time", SimpleNamespace(monotonic=lambda at=now: at))
+        due.append(bell.is_due())
+    assert due == [True, False, True, False, True, False]
 
 
 def test_every_change_of_state_is_an_event(check, node):

@@ -49,13 +49,12 @@ class Tick:
 
 class Clock:
     """Watches the database's clock against this process's own: while they disagree nothing may expire, nor when the
-    database could not be reached for a while. It also knows when what is done less often than a tick is due."""
+    database could not be reached for a while."""
 
     def __init__(self) -> None:
         self.last: tuple[float, datetime] | None = None
         self.reached_at = time.monotonic()
         self.quiet_until = self.reached_at + settings.AIFS_LEASE_S  # who has only begun knows nothing of before
-        self.ring_at = 0.0
 
     def trusts(self, database_now: datetime, database_started: datetime) -> bool:
         """False for one lease after the database came back, had no connection for us, or its clock jumped: the agents
@@ -72,12 +71,18 @@ class Clock:
         """The database has answered until now, however long that took."""
         self.reached_at = time.monotonic()
 
-    def may_ring(self) -> bool:
-        """True once in `FINISH_AGAIN_S`, however often there is a tick."""
+
+class Every:
+    """Is due at once, and once in so many seconds from then on, however often it is asked."""
+
+    def __init__(self, period_s: float) -> None:
+        self.period_s, self.due_at = period_s, 0.0
+
+    def is_due(self) -> bool:
         now = time.monotonic()
-        if now < self.ring_at:
+        if now < self.due_at:
             return False
-        self.ring_at = now + FINISH_AGAIN_S
+        self.due_at = now + self.period_s
         return True
 
 
@@ -95,8 +100,6 @@ def tick(clock: Clock) -> Tick:
     if trusted:
         mark_lost_nodes(now)
         done.lost = expire_leases()
-    if clock.may_ring():
-        ring_finishers_again(now)
     go_on_after_pause(now)
     place_waiting(now, done)
     clock.reached()
@@ -145,10 +148,10 @@ def _still_expired(attempt: Attempt) -> bool:
     return Lease.objects.filter(attempt=attempt, released_at__isnull=True, expires_at__lte=Now()).exists()
 
 
-def ring_finishers_again(now: datetime) -> None:
+def ring_finishers_again() -> None:
     """A finishing attempt whose bell was lost, or whose finisher died, is rung for again."""
     overdue = Attempt.objects.filter(
-        state=AttemptState.FINISHING, leases__released_at__lt=now - timedelta(seconds=FINISH_AGAIN_S)
+        state=AttemptState.FINISHING, leases__released_at__lt=Now() - timedelta(seconds=FINISH_AGAIN_S)
     )
     for attempt_id in overdue.values_list("pk", flat=True).distinct():
         wake_finisher(attempt_id)

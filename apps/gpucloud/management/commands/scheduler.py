@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from apps.core.readiness import announce_ready, settle
 from apps.gpucloud.services.connections import use_direct_connection
-from apps.gpucloud.services.scheduling import Clock, tick
+from apps.gpucloud.services.scheduling import FINISH_AGAIN_S, Clock, Every, ring_finishers_again, tick
 from apps.gpucloud.services.wakeups import SCHEDULER_CHANNEL, warm_up
 
 log = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
         warm_up()
-        clock = Clock()
+        clock, bell = Clock(), Every(FINISH_AGAIN_S)
         settle()
         while self.running:
             try:
-                self._listen(clock)
+                self._listen(clock, bell)
             except (OperationalError, InterfaceError, psycopg.Error) as error:
                 log.warning("the database is away: %s", str(error).strip())
                 connection.close()
@@ -47,13 +47,15 @@ class Command(BaseCommand):
     def _end(self, *_: object) -> None:
         self.running = False
 
-    def _listen(self, clock: Clock) -> None:
+    def _listen(self, clock: Clock, bell: Every) -> None:
         """Ticks until the connection breaks. The listening connection is one of its own."""
         with psycopg.connect(**_listener_parameters(), autocommit=True) as listener:
             listener.execute(f"LISTEN {SCHEDULER_CHANNEL}")
             while self.running:
                 started = time.monotonic()
                 done = tick(clock)
+                if not done.held and bell.is_due():
+                    ring_finishers_again()
                 announce_ready()
                 took = time.monotonic() - started
                 if took > SLOW_TICK_S:
