@@ -42,6 +42,20 @@ def test_members_are_not_invited_again(house):
     assert invite(house, email=house.viewer.email).status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "Withdraw the invitation of new@example.com? Its link stops working."),
+        ("zh-hans", "撤回对 new@example.com 的邀请？邀请链接将失效。"),
+    ],
+)
+def test_withdrawing_one_says_what_ends(house, language, question):
+    invite(house)
+    client = house.client()
+    client.cookies["django_language"] = language
+    assert f'data-confirm="{question}"' in client.get(url(house)).content.decode()
+
+
 @pytest.mark.parametrize("fields", [{"email": "nobody"}, {"role": "king"}])
 def test_bad_input_stands_beside_the_field(house, fields):
     assert list(invite(house, **fields).context["form"].errors) == list(fields)

@@ -13,6 +13,7 @@ from apps.gpucloud.models import Accelerator, Job, JobEvent, Lease, Node
 from apps.gpucloud.services.attempts import hand_to_finisher, renew_leases
 from apps.gpucloud.services.finishing import finish_attempt
 from apps.gpucloud.services.nodes import beat, store_devices
+from apps.gpucloud.services.restored import let_go_of_nodes
 from apps.gpucloud.services.scheduling import Clock, Every, ring_finishers_again, tick
 from tests.gpucloud.pieces import expire, fresh, gpu, make_node, schedule, started
 
@@ -196,6 +197,15 @@ def test_a_closed_node_that_falls_silent_is_closed_when_it_is_heard_again(check,
     schedule()
     assert beat(node.pk, node.agent_id, {}) == state
     assert schedule().placed == 0
+
+
+@pytest.mark.parametrize("state", ["ready", "draining", "cordoned"])
+def test_a_node_that_was_closed_when_the_backup_was_made_stays_closed(check, node, state):
+    Node.objects.update(state=state)
+    let_go_of_nodes()
+    assert make_node(node.name).state == state
+    check()
+    assert schedule().placed == (state == "ready")
 
 
 def test_lost_too_often_is_the_end(check, node):

@@ -16,6 +16,15 @@ def test_database_is_postgresql_18_with_vectors() -> None:
 
 
 @pytest.mark.django_db
+def test_connections_are_given_back_and_tried_anew_soon() -> None:
+    """By the pool that Django made: what is set and not passed on would do nothing."""
+    connection.ensure_connection()
+    pool = connection.pool
+    assert pool is not None
+    assert (pool.min_size, pool.max_idle, pool.reconnect_timeout) == (1, 10, 10)
+
+
+@pytest.mark.django_db
 def test_tables_exist() -> None:
     assert "core_user" in connection.introspection.table_names()
 

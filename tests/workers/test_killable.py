@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from workers import killable
 from workers.errors import InvalidInput, LimitReached
 from workers.killable import Pool
 
@@ -65,6 +66,16 @@ def test_what_breaks_a_limit_dies_and_is_replaced(pool: Pool, payload: dict[str,
         pool.call(payload)
     for number in range(3):
         assert pool.call({"do": "echo", "value": number}) == number
+
+
+def test_who_breaks_a_limit_waits_for_the_next_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else does: the next call finds one that has started."""
+    pool = Pool(f"{__name__}:work", size=1, cpu_s=0.2)
+    with pytest.raises(LimitReached):
+        pool.call({"do": "spin"})
+    monkeypatch.setattr(killable, "_Child", None)
+    assert pool.call({"do": "echo", "value": 1}) == 1
+    pool.close()
 
 
 @pytest.mark.timed

@@ -106,6 +106,30 @@ def engine(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytes
     running.close()
 
 
+@pytest.mark.parametrize("runtime", runtimes.names())
+def test_a_request_counts_from_its_first_moment(runtime: str, folder: Path, tmp_path: Path) -> None:
+    """Until its first token it waits or runs, at every line that the engine's own thread executes."""
+    counts: list[int] = []
+    asked, answered = threading.Event(), threading.Event()
+
+    def watch(frame: Any, _event: str, _argument: Any) -> Any:
+        if asked.is_set() and not answered.is_set():
+            load = engine.load()
+            counts.append(load.running + load.waiting)
+        return watch if "engines" in frame.f_code.co_filename else None
+
+    threading.settrace(watch)
+    engine = runtimes.get(runtime).start(settings(folder, tmp_path))
+    threading.settrace(None)  # type: ignore[arg-type]
+    try:
+        engine.submit([3, 4, 5], Sampling(max_tokens=24, temperature=0.0), lambda _chunk: answered.set())
+        asked.set()
+        assert answered.wait(60)
+    finally:
+        engine.close()
+    assert len(counts) > 5 and min(counts) >= 1
+
+
 def test_second_turn_comes_from_the_cache(engine: Engine) -> None:
     prompt = [(number * 7) % 250 + 3 for number in range(100)]
     first = ask(engine, prompt)
