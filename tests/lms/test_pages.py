@@ -272,6 +272,22 @@ def test_deployment_page_changes_and_ends_it(house: House, version: ModelVersion
     assert not Deployment.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "Stop helper? Until it is started again, whoever asks it gets an error."),
+        ("zh-hans", "停止 helper？重新启动之前，对它的调用都会报错。"),
+    ],
+)
+def test_stopping_a_deployment_says_what_ends(
+    house: House, version: ModelVersion, language: str, question: str
+) -> None:
+    client = house.client("engineer")
+    client.cookies["django_language"] = language
+    page = client.get(url(house, "deployment_detail", "helper"))
+    assert f'data-confirm="{question}"' in page.content.decode()
+
+
 def test_external_endpoint_form(house: House, settings: Any) -> None:
     settings.AIFS_PRIVATE_HOSTS = ["127.0.0.1:9999"]
     client = house.client("engineer")
