@@ -210,6 +210,17 @@ def test_onnx_is_left_behind_unread_and_named(tmp_path: Path, tiny_model: Path, 
     assert left == ["model.onnx, onnx/deep.onnx"]
 
 
+def test_onnx_alone_is_refused_by_name(tmp_path: Path, tiny_model: Path) -> None:
+    """Its folder may look like a model's in all else."""
+    folder = tmp_path / "sent"
+    shutil.copytree(tiny_model, folder)
+    for path in folder.glob("*.safetensors"):
+        path.rename(path.with_suffix(".onnx"))
+    with pytest.raises(AifsError) as caught:
+        tiny.run(sent(tmp_path, folder, packed=False))
+    assert (caught.value.code, caught.value.data) == ("model_onnx", {"file": "model.onnx"})
+
+
 def test_no_loader_is_called_without_its_locks() -> None:
     """Every place that lets transformers or torch open a file says what it must not do."""
     for path in [*(ROOT / "workers").rglob("*.py"), *(ROOT / "apps").rglob("*.py")]:

@@ -52,6 +52,7 @@ def run(params: Params, io: RunIO) -> dict[str, Any]:
     sent = collect(io)
     io.progress(1, steps, _("Checking"))
     refuse_unsafe(sent)
+    refuse_only_onnx(sent)
     folder = find_model(sent)
     out = io.output("model")
     ggufs = sorted(folder.glob("*.gguf"))
@@ -78,6 +79,19 @@ def collect(io: RunIO) -> Path:
     if any(PICKLES.search(path.name) for path in files):
         return source  # torch.save writes zips, which are not unpacked but refused
     return archives.opened(source, io.scratch("unpacked"))
+
+
+def refuse_only_onnx(sent: Path) -> None:
+    """Raise InvalidInput when weights came as ONNX alone. Beside others it is left behind: nothing here reads it."""
+    if any(path.suffix in (".safetensors", ".gguf") for path in sent.rglob("*")):
+        return
+    for path in sorted(sent.rglob("*.onnx")):
+        raise InvalidInput(
+            _("%(file)s is an ONNX file, which is not read here."),
+            hint=_("Send the model as save_pretrained writes it, with .safetensors files, or as one .gguf file."),
+            code="model_onnx",
+            file=path.name,
+        )
 
 
 def find_model(root: Path) -> Path:
