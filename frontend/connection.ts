@@ -9,6 +9,8 @@ export type Link = "open" | "lost" | "polling";
 const HTTP = "http";
 /** Answers of a proxy in front of a server that is away. */
 const AWAY = [502, 503, 504];
+const ALIVE = "/health/ready";
+const PATIENCE_MS = 5_000;
 /** A server that starts anew, or a page that is being left, is no news. */
 const SAY_AFTER_MS = 800;
 const SAY_BACK_MS = 4_000;
@@ -29,10 +31,14 @@ export function report(source: string, link: Link): void {
   else if (now !== said) saying ||= window.setTimeout(sayLater, SAY_AFTER_MS);
 }
 
-/** A question was answered, with whatever status, or did not get through (0). */
-export function reportStatus(status: number): void {
-  report(HTTP, status && !AWAY.includes(status) ? "open" : "lost");
+/** A question was answered, with whatever status, or did not get through (0). One that fails alone says nothing about
+ *  the server, so that is asked itself. */
+export async function reportStatus(status: number): Promise<void> {
+  report(HTTP, isThere(status) || isThere(await askAlive()) ? "open" : "lost");
 }
+
+const askAlive = (): Promise<number> => fetch(ALIVE, { signal: AbortSignal.timeout(PATIENCE_MS) }).then((answer) => answer.status, () => 0);
+const isThere = (status: number): boolean => status > 0 && !AWAY.includes(status);
 
 function current(): Link {
   const all = [...troubles.values()];
@@ -60,10 +66,10 @@ function say(link: Link): void {
 }
 
 export function startConnection(): void {
-  document.addEventListener("htmx:sendError", () => reportStatus(0));
-  document.addEventListener("htmx:timeout", () => reportStatus(0));
+  document.addEventListener("htmx:sendError", () => void reportStatus(0));
+  document.addEventListener("htmx:timeout", () => void reportStatus(0));
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     const { xhr, requestConfig } = (event as CustomEvent<{ xhr: XMLHttpRequest; requestConfig: { verb: string } }>).detail;
-    if (requestConfig.verb === "get") reportStatus(xhr.status); // what is sent may be refused for reasons of its own
+    if (requestConfig.verb === "get") void reportStatus(xhr.status); // what is sent may be refused for reasons of its own
   });
 }

@@ -69,10 +69,10 @@ export async function problemOf(response: Response): Promise<Problem> {
 async function reach(url: string, init: RequestInit): Promise<Response> {
   try {
     const response = await fetch(url, init);
-    if (!init.method) reportStatus(response.status); // what is sent may be refused for reasons of its own
+    if (!init.method) void reportStatus(response.status); // what is sent may be refused for reasons of its own
     return response;
   } catch (error) {
-    if ((error as Error).name !== "AbortError") reportStatus(0);
+    if ((error as Error).name !== "AbortError") void reportStatus(0);
     throw error;
   }
 }

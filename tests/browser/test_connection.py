@@ -14,6 +14,7 @@ NOTE = "#connection > p"
 NOTICED_MS = 30_000
 BACK_FOR_MS = 8_000
 SOCKETS = "**/ws/jobs/**"
+POLL, ALIVE = "**/api/v1/jobs/?*active=true*", "**/health/ready"
 
 
 @pytest.fixture
@@ -92,7 +93,8 @@ def test_what_runs_stays_on_the_pill(page: Page, start: str) -> None:
         else:
             route.fulfill(json={"results": [job]})
 
-    page.route("**/api/v1/jobs/?*active=true*", answer)
+    for asked in (POLL, ALIVE):
+        page.route(asked, answer)
     page.goto(f"{start}models/")
     expect(page.locator("jobs-pill")).to_contain_text("25 %")
     away = True
@@ -100,6 +102,17 @@ def test_what_runs_stays_on_the_pill(page: Page, start: str) -> None:
     expect(page.locator("jobs-pill")).to_contain_text("25 %")
     away = False
     expect(page.locator(NOTE)).to_contain_text("is back", timeout=NOTICED_MS)
+
+
+def test_one_question_that_fails_for_ever_is_no_lost_connection(page: Page, start: str) -> None:
+    """Its server is there, and answers the others."""
+    page.route(POLL, lambda route: route.fulfill(status=503, body=""))
+    with page.expect_response(POLL), page.expect_response(ALIVE):
+        page.goto(f"{start}models/")
+    with page.expect_response(POLL), page.expect_response(ALIVE):
+        pass  # asked again
+    page.wait_for_timeout(1500)
+    expect(page.locator(NOTE)).to_have_text("")
 
 
 class Sockets:
