@@ -175,18 +175,26 @@ export class Chart {
     const last = this.lines.map((line) => [...this.data.get(line.key)!.values()].at(-1));
     const { unit } = this.options;
     this.value.textContent = last[0] === undefined ? t("No points yet") : this.lines.length > 2 ? "" : `${measure(last[0])}${unit ? ` ${unit}` : ""}`;
-    const known = steps.filter((step) => this.lines.some((line) => this.data.get(line.key)!.has(step)));
-    const rows = known.slice(-MOST_READ).map((step) => {
-      const cells = this.lines.map((line) => {
-        const value = this.data.get(line.key)!.get(step);
-        return el("td", {}, value === undefined ? "" : measure(value));
-      });
-      return el("tr", {}, el("th", { scope: "row" }, this.place(step)), ...cells);
+    const rows = this.latest(steps).map(([place, values]) => {
+      const cells = values.map((value) => el("td", {}, value === undefined ? "" : measure(value)));
+      return el("tr", {}, el("th", { scope: "row" }, place), ...cells);
     });
     this.body.replaceChildren(...rows);
   }
 
-  /** Where a point lies, in words: what the machine did lies between two steps. */
+  /** The newest places, and the newest value of each line there. */
+  private latest(steps: number[]): [place: string, values: (number | undefined)[]][] {
+    const found = new Map<string, (number | undefined)[]>();
+    for (let at = steps.length - 1; at >= 0 && found.size <= MOST_READ; at--) {
+      const values = this.lines.map((line) => this.data.get(line.key)!.get(steps[at]!));
+      if (values.every((value) => value === undefined)) continue;
+      const place = this.place(steps[at]!);
+      found.set(place, found.get(place)?.map((value, line) => value ?? values[line]) ?? values);
+    }
+    return [...found].slice(0, MOST_READ).reverse();
+  }
+
+  /** Where a point lies, in words: what the machine did lies between two steps, and often. */
   private place(step: number): string {
     return this.options.axis?.(step) ?? String(Math.round(step));
   }

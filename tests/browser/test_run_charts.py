@@ -86,6 +86,19 @@ def test_every_accelerator_stands_beneath_loss_and_throughput(page: Page, addres
     assert not overflow(page) + axe(page) + console.take()
 
 
+def test_the_table_names_every_step_once(page: Page, address: str) -> None:
+    """The machine is read more often than a step ends; the newest reading of each step counts."""
+    loss = {"steps": [1, 2, 3], "values": [3.0, 2.0, 1.0], "times": [AT, AT + 10, AT + 20]}
+    seconds = [AT + n for n in range(21)]
+    busy = {"steps": seconds, "values": list(range(21)), "times": seconds}
+    page.route("**/metrics/?*", lambda route: route.fulfill(json={"series": {"loss": loss, "device.cpu_pct": busy}}))
+    page.route_web_socket("**/ws/jobs/**", lambda socket: None)  # what really happened is not told
+    page.goto(address)
+    table = strip(page, "Utilisation").locator("tbody")
+    expect(table.locator("th")).to_have_text(["1", "2", "3"])
+    expect(table.locator("td")).to_have_text(["4", "14", "20"])
+
+
 def test_the_charts_on_a_phone(phone: Page, address: str) -> None:
     give_cards(phone)
     phone.goto(address)
