@@ -1,4 +1,4 @@
-"""What stands on the tabs of anything long. Jobs, tuning runs and evaluations use these, so that all look alike."""
+"""What stands on the tabs of anything long: jobs, and whatever has or had one use these, so that all look alike."""
 
 import json
 import shlex
@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pprint import pformat
 from typing import Any
+from uuid import UUID
 
 import yaml
 from django.conf import settings
@@ -32,6 +33,7 @@ TABS = {
     "lineage": _("Lineage"),
     "spec": _("Spec"),
 }
+ARTEFACT_TABS = ("overview", "lineage", "spec")
 CURL = """curl {url}/api/v1/{collection}/ \\
   -H "Authorization: Bearer $AIFS_API_KEY" \\
   -H "Content-Type: application/json" \\
@@ -87,6 +89,21 @@ def frame(actor: Actor, job: Job, tab: str, address: str, tabs: Collection[str] 
         "may_reproduce": job.state == JobState.SUCCEEDED and not job.service,
         **CONTEXT[tab](actor, job),
     }  # fmt: skip
+
+
+def thing_frame(
+    request: HttpRequest, type: str, id: UUID, address: str, tabs: Collection[str] = ARTEFACT_TABS
+) -> dict[str, Any]:
+    """Context of one tab of anything that stands in graphs and whose page is at an address."""
+    tab = tab_of(request, tabs)
+    graph = graph_context(request.actor, type, id) if tab == "lineage" else {}  # type: ignore[attr-defined]
+    return {"tab": tab, "tabs": tab_links(tab, address, tabs), **graph}
+
+
+def artefact_frame(request: HttpRequest, artefact: Artefact) -> dict[str, Any]:
+    """Context of one tab of something made; its spec is that of the job that made it."""
+    frame = thing_frame(request, artefact.type, artefact.pk, artefact_types.url(artefact))
+    return frame | (made_by(request.actor, artefact) if frame["tab"] == "spec" else {})  # type: ignore[attr-defined]
 
 
 def _overview(actor: Actor, job: Job) -> dict[str, Any]:
@@ -191,6 +208,16 @@ def _lineage(actor: Actor, job: Job) -> dict[str, Any]:
 
 def _spec(actor: Actor, job: Job) -> dict[str, Any]:
     return {"snippets": snippets(job)}
+
+
+def made_by(actor: Actor, artefact: Artefact) -> dict[str, Any]:
+    """Context of `gpucloud/_spec.html` for something made, by the rights that the page of its job asks for. No snippets
+    when its project has no such job: it was made elsewhere, or the job is gone."""
+    try:
+        job = selectors.get_job(actor, str(artefact.job_id), artefact.project)
+    except NotFound:
+        return {"snippets": []}
+    return {"snippets": snippets(job), "maker": job}
 
 
 def spec(job: Job) -> dict[str, Any]:

@@ -155,9 +155,9 @@ class DiffLine:
     text: str
 
 
-def as_text(version: PromptVersion) -> str:
-    """A version as the YAML that `aifs prompts push` reads."""
-    body = {
+def content_of(version: PromptVersion) -> dict[str, Any]:
+    """What a version holds: saved again, it gives the same."""
+    return {
         "messages": version.messages,
         "variables": [
             {key: value for key, value in variable.items() if value not in (None, "", [], False) or key == "required"}
@@ -166,7 +166,11 @@ def as_text(version: PromptVersion) -> str:
         "deployment": version.deployment.name if version.deployment else None,
         "settings": version.settings,
     }
-    text: str = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=110)
+
+
+def as_text(version: PromptVersion) -> str:
+    """A version as the YAML that `aifs prompts push` reads."""
+    text: str = yaml.safe_dump(content_of(version), allow_unicode=True, sort_keys=False, width=110)
     return text
 
 

@@ -1,12 +1,33 @@
-"""How to call a published prompt, as code to copy. The key is never part of it."""
+"""How to save a version of a prompt and how to call a published one, as code to copy. The key is never part of it."""
 
 import json
 import shlex
+from pprint import pformat
 from typing import Any
 
-from apps.prompts.models import PromptService
+from apps.gpucloud import details
+from apps.prompts import selectors
+from apps.prompts.models import PromptService, PromptVersion
 
 EXAMPLES: dict[str, Any] = {"text": "…", "long_text": "…", "number": 1, "boolean": True}
+PUSH = """from aifs.sdk import Client
+
+Client(project={project!r}).prompts.push(
+    {name!r},
+    {content},
+)"""
+
+
+def of_version(version: PromptVersion) -> list[dict[str, str]]:
+    """[{"title", "code"}]: what it holds as JSON and YAML, and how to save the same again."""
+    project, name, content = version.prompt.project.slug, version.prompt.name, selectors.content_of(version)
+    written = pformat(content, width=88, sort_dicts=False).replace("\n", "\n    ")
+    calls = {
+        "YAML": selectors.as_text(version),  # the file of the command below, which names the prompt by itself
+        "aifs": shlex.join(["aifs", "prompts", "push", name, f"{name}.yaml"]),
+        "Python": PUSH.format(project=project, name=name, content=written),
+    }
+    return details.written_out({"project": project, "prompt": name, **content}, "prompt-versions", calls)
 
 
 def of_service(service: PromptService, gateway_url: str) -> list[dict[str, str]]:

@@ -13,7 +13,9 @@ from django.urls import reverse
 
 from aifs.sdk import cli
 from aifs.sdk.cli.arguments import pairs
+from apps.core.models import Artefact
 from apps.core.services import create_upload_from_file
+from apps.gpucloud import details as gpucloud
 from apps.gpucloud.models import Job, JobState
 from apps.lms import details
 from apps.lms.models import Deployment, Evaluation, Model, ModelVersion
@@ -160,6 +162,33 @@ def test_an_engine_is_shown_by_its_label(house: House, version: ModelVersion) ->
     deployment.instances.create(model_version=version, job=job, runtime="embedded")
     for address in (url(house, "deployment_list"), url(house, "deployment_detail", "helper")):
         assert "<td>Embedded engine (OpenVINO)</td>" in house.client().get(address).content.decode(), address
+
+
+@pytest.mark.parametrize("tab", gpucloud.ARTEFACT_TABS)
+def test_every_tab_of_a_model(house: House, version: ModelVersion, tab: str) -> None:
+    """Of the newest version on the page of the model, and of a version on its own."""
+    for address in (url(house, "model_detail", "tuned"), url(house, "version_detail", "tuned", 1)):
+        answer = house.client("viewer").get(f"{address}?tab={tab}")
+        assert answer.status_code == 200
+        assert [row["active"] for row in answer.context["tabs"]] == [name == tab for name in gpucloud.ARTEFACT_TABS]
+        assert ("<lineage-graph" in answer.content.decode()) is (tab == "lineage")
+        assert house.client("stranger").get(f"{address}?tab={tab}").status_code == 404
+
+
+def test_the_spec_of_a_model_is_that_of_its_job(house: House, version: ModelVersion) -> None:
+    address = url(house, "version_detail", "tuned", 1) + "?tab=spec"
+    assert "This project holds no job that made this" in house.client("viewer").get(address).content.decode()
+    job = Job.objects.create(project=house.project, kind="lms.import", params={"name": "tuned"})
+    Artefact.objects.filter(pk=version.pk).update(job_id=job.pk)
+    answer = house.client("viewer").get(address)
+    assert answer.context["snippets"] == gpucloud.snippets(job)
+    assert reverse("gpucloud:job_detail", args=[house.project.slug, job.pk]) in answer.content.decode()
+
+
+def test_a_model_without_versions_has_no_tabs(house: House) -> None:
+    Model.objects.create(project=house.project, name="empty")
+    answer = house.client("expert").get(url(house, "model_detail", "empty") + "?tab=spec")
+    assert "tabs" not in answer.context and "Edit this model" in answer.content.decode()
 
 
 @pytest.mark.parametrize("tab", details.EVALUATION_TABS)

@@ -16,12 +16,14 @@ def test_shows_how_to_call_it_and_no_key(house: House) -> None:
     assert "aifs_" not in page
 
 
-def test_leads_to_its_lineage(house: House) -> None:
-    service = make_service(house)
-    lineage = reverse("core:lineage_detail", args=["harbour", "prompt_service", service.pk])
+def test_its_lineage_stands_on_a_tab(house: House) -> None:
+    make_service(house)
     client = house.client("viewer")
-    assert f'href="{lineage}"' in client.get(url_of()).content.decode()
-    assert client.get(lineage).status_code == 200
+    assert "<lineage-graph" not in (page := client.get(url_of()).content.decode())
+    assert f'href="{url_of()}?tab=lineage"' in page
+    page = client.get(f"{url_of()}?tab=lineage").content.decode()
+    assert "<lineage-graph" in page and "greeter:1" in page and "Call it" not in page
+    assert house.client("stranger").get(f"{url_of()}?tab=lineage").status_code == 404
 
 
 def test_strangers_and_unknown_names_are_404(house: House) -> None:

@@ -24,6 +24,7 @@ def test_a_taken_or_bad_name_is_said_beside_the_field(house: House) -> None:
     taken = client.post(url_of(), {"name": "greeter"})
     assert taken.status_code == 400
     assert b"is taken" in taken.content
+    assert reverse("prompts:version_detail", args=["harbour", "greeter", 1]) + "?tab=spec" in taken.content.decode()
 
 
 def test_without_a_deployment_nothing_is_published(house: House) -> None:

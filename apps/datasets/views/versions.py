@@ -13,28 +13,39 @@ from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.datasets import exports, selectors, shapes
 from apps.datasets.models import DatasetVersion
+from apps.gpucloud import details
 
 PAGE = selectors.PAGE_ROWS
 
 
 @project_page()
 def version_detail(request: HttpRequest, project: Project, version: UUID) -> HttpResponse:
-    found = selectors.get_version(request.actor, project, version)  # type: ignore[attr-defined]
+    """What it is; `?tab=spec` shows what was asked of the job that made it."""
+    actor = request.actor  # type: ignore[attr-defined]
+    found = selectors.get_version(actor, project, version)
     if found.dataset.project_id != project.pk:
         return redirect("core:shared_detail", project.slug, found.pk)
-    first = selectors.read_rows(found, "data", 0, 3)
+    tab = details.tab_of(request, ("overview", "spec"))
     context = {
         "version": found,
-        "tabs": tabs(found, project, "detail"),
-        "cards": [shapes.card(row, found.format, number) for number, row in enumerate(first, 1)],
-        "source_format": shapes.format_label(found.source_format),
-        "steps": shapes.report_steps(found.report),
-        "reasons": shapes.reasons(found.report),
-        "bars": shapes.histogram(found.report),
-        "parents": selectors.parents_of(found, project),
-        "children": shapes.made_of(selectors.children_of(found, project)[:20]),
+        "tab": tab,
+        "tabs": tabs(found, project, "detail" if tab == "overview" else tab),
+        **(_overview(found, project) if tab == "overview" else details.made_by(actor, found.artefact)),
     }
     return render(request, "datasets/version_detail.html", context)
+
+
+def _overview(version: DatasetVersion, project: Project) -> dict[str, Any]:
+    first = selectors.read_rows(version, "data", 0, 3)
+    return {
+        "cards": [shapes.card(row, version.format, number) for number, row in enumerate(first, 1)],
+        "source_format": shapes.format_label(version.source_format),
+        "steps": shapes.report_steps(version.report),
+        "reasons": shapes.reasons(version.report),
+        "bars": shapes.histogram(version.report),
+        "parents": selectors.parents_of(version, project),
+        "children": shapes.made_of(selectors.children_of(version, project)[:20]),
+    }
 
 
 @project_page()
@@ -95,14 +106,15 @@ def tabs(version: DatasetVersion, project: Project, active: str) -> list[dict[st
     if own and version.dropped:
         lines.append(("dropped", _("Dropped"), version.dropped))
     if own:
-        lines.append(("lineage", _("Lineage"), None))
+        lines += [("lineage", _("Lineage"), None), ("spec", _("Spec"), None)]
     where = [project.slug, version.pk]
+    urls = {"spec": reverse("datasets:version_detail", args=where) + "?tab=spec"}
     return [
         {
             "label": label,
             "count": count,
             "active": name == active,
-            "url": reverse(f"datasets:version_{name}", args=where),
+            "url": urls.get(name) or reverse(f"datasets:version_{name}", args=where),
         }
         for name, label, count in lines
     ]

@@ -9,11 +9,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from apps.core import lists
+from apps.core.access import Actor
 from apps.core.errors import Conflict, InvalidInput, field_problems, translate
 from apps.core.lineage import lineage
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
+from apps.gpucloud import details
 from apps.gpucloud.services import submit_job
 from apps.lms import cards, selectors, services
 from apps.lms.forms import CardForm, ModelForm
@@ -56,13 +58,20 @@ def version_detail(request: HttpRequest, project: Project, name: str, number: in
 
 
 def _version_page(request: HttpRequest, project: Project, model: Model, version: ModelVersion | None) -> HttpResponse:
-    """One page for both: the model with one of its versions open."""
-    actor = request.actor  # type: ignore[attr-defined]
-    context: dict[str, Any] = {"model": model, "version": version, "form": ModelForm(instance=model)}
-    context["versions"] = model.versions.select_related("artefact", "base__model").order_by("-number")
+    """One page for both: the model with one of its versions open; `?tab=` picks lineage or spec of that version."""
+    frame = details.artefact_frame(request, version.artefact) if version else {"tab": "overview"}
+    context = {"model": model, "version": version, **frame}
+    if frame["tab"] == "overview":
+        context |= _overview(request.actor, project, model, version)  # type: ignore[attr-defined]
+    return render(request, "lms/model_detail.html", context)
+
+
+def _overview(actor: Actor, project: Project, model: Model, version: ModelVersion | None) -> dict[str, Any]:
+    context: dict[str, Any] = {"form": ModelForm(instance=model)}
     if version:
         evaluations = selectors.list_evaluations(actor).filter(artefact__project=project)
         context |= {
+            "versions": model.versions.select_related("artefact", "base__model").order_by("-number"),
             "evaluations": evaluations.filter(model_version=version)[:EVALUATIONS_SHOWN],
             "before_after": selectors.before_after(actor, version),
             "deployments": selectors.list_deployments(actor).filter(model_version=version, project=project),
@@ -70,7 +79,7 @@ def _version_page(request: HttpRequest, project: Project, model: Model, version:
             "card": cards.render(version.card),
             "card_form": CardForm(instance=version),
         }
-    return render(request, "lms/model_detail.html", context)
+    return context
 
 
 @require_POST

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_POST
@@ -16,6 +17,7 @@ from apps.core.errors import Conflict, InvalidInput
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.parsing import read_object
+from apps.gpucloud import details
 from apps.prompts import running, selectors, services, snippets
 from apps.prompts.forms import SwitchForm
 from apps.prompts.lists import SERVICES
@@ -28,9 +30,12 @@ def service_list(request: HttpRequest, project: Project) -> HttpResponseBase:
 
 @project_page()
 def service_detail(request: HttpRequest, project: Project, name: str) -> HttpResponse:
+    """How to call it and which version answers; `?tab=lineage` shows what it stands on."""
     service = selectors.get_service(request.actor, project, name)  # type: ignore[attr-defined]
     versions = selectors.list_versions(request.actor).filter(prompt=service.version.prompt_id)[:200]  # type: ignore[attr-defined]
+    address = reverse("prompts:service_detail", args=[project.slug, service.name])
     context = {
+        **details.thing_frame(request, "prompt_service", service.pk, address, ("overview", "lineage")),
         "service": service,
         "version": service.version,
         "form": SwitchForm(versions=list(versions), initial={"version": service.version.number}),

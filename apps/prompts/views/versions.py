@@ -6,11 +6,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from apps.core import artefact_types
 from apps.core.errors import Conflict, InvalidInput, LimitReached, translate
 from apps.core.models import Project
 from apps.core.pages import project_page
-from apps.prompts import selectors, services
+from apps.gpucloud import details
+from apps.prompts import selectors, services, snippets
 from apps.prompts.forms import CompareForm, PublishForm, ValuesForm, VersionForm
+from apps.prompts.models import PromptVersion
 
 
 @require_POST
@@ -58,16 +61,23 @@ def version_list(request: HttpRequest, project: Project, name: str) -> HttpRespo
 
 @project_page()
 def version_detail(request: HttpRequest, project: Project, name: str, number: int) -> HttpResponse:
+    """One version; `?tab=` picks lineage or spec."""
     prompt = selectors.get_prompt(request.actor, project, name)  # type: ignore[attr-defined]
-    version = selectors.get_version(prompt, number)
+    return _page(request, selectors.get_version(prompt, number), PublishForm(initial={"name": prompt.name}))
+
+
+def _page(request: HttpRequest, version: PromptVersion, form: PublishForm) -> HttpResponse:
+    """A version with the form that publishes it; no job made it, so its spec is what it holds."""
+    frame = details.thing_frame(request, "prompt_version", version.pk, artefact_types.url(version.artefact))
     context = {
-        "prompt": prompt,
+        "prompt": version.prompt,
         "version": version,
-        "text": selectors.as_text(version),
         "services": version.services.order_by("name"),
-        "form": PublishForm(initial={"name": prompt.name}),
+        "form": form,
+        **frame,
+        **({"snippets": snippets.of_version(version)} if frame["tab"] == "spec" else {}),
     }
-    return render(request, "prompts/version_detail.html", context)
+    return render(request, "prompts/version_detail.html", context, status=400 if form.errors else 200)
 
 
 @require_POST
@@ -86,11 +96,4 @@ def version_publish(request: HttpRequest, project: Project, name: str, number: i
         else:
             messages.success(request, _("Published as prompt/%(name)s.") % {"name": service.name})
             return redirect("prompts:service_detail", project.slug, service.name)
-    context = {
-        "prompt": prompt,
-        "version": version,
-        "text": selectors.as_text(version),
-        "services": version.services.order_by("name"),
-        "form": form,
-    }
-    return render(request, "prompts/version_detail.html", context, status=400)
+    return _page(request, version, form)
