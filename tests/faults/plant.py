@@ -29,6 +29,14 @@ QUIET = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "AI
 ROWS = [{"instruction": f"What is {a} and {b}?", "output": f"It is {a + b}."} for a in range(6) for b in range(6)]
 
 
+def becomes(condition: Callable[[], Any], timeout_s: float) -> Any:
+    """What the condition gives as soon as it is true, or after this time in vain."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
 class Plant:
     """folder: everything of it lies below. environment: of the stack's processes. outside: host and port of an endpoint
     elsewhere, which whoever needs one may start."""
@@ -115,21 +123,14 @@ class Plant:
         held[0].execute(f"{others} AND pid <> ALL(%s)", [own])
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "it") -> Any:
-        deadline = time.monotonic() + timeout_s
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"{what} did not happen in {timeout_s} s\n{self.story()}"
-            time.sleep(0.1)
+        found = becomes(condition, timeout_s)
+        assert found, f"{what} did not happen in {timeout_s} s\n{self.story()}"
         return found
 
     def rest(self, timeout_s: float) -> bool:
         """Whether every job that is no service ends in this time."""
         waiting = "SELECT 1 FROM gpucloud_job WHERE NOT service AND state NOT IN ('succeeded', 'failed', 'cancelled')"
-        deadline = time.monotonic() + timeout_s
-        while self.rows(f"{waiting} LIMIT 1"):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.3)
-        return True
+        return bool(becomes(lambda: not self.rows(f"{waiting} LIMIT 1"), timeout_s))
 
     # --- the judge
 

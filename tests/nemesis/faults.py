@@ -16,7 +16,7 @@ from celery import Celery
 from aifs.embedded.processes import ProcessId
 from tests.faults import run_processes
 from tests.faults.clients import chat
-from tests.faults.plant import DEPLOYMENT, Plant
+from tests.faults.plant import DEPLOYMENT, Plant, becomes
 from tests.faults.slow_reader import SlowReader
 
 Fault = Callable[[Plant, float], dict[str, Any]]
@@ -41,20 +41,15 @@ AWAKE_S, PATIENCE_S = 2.0, 30.0
 
 def _living(plant: Plant, part: str) -> ProcessId | None:
     """The process of a part, which the fault before may have ended only just now."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (found := plant.stack.processes().get(part)) is None and time.monotonic() < deadline:
-        time.sleep(0.1)
+    found: ProcessId | None = becomes(lambda: plant.stack.processes().get(part), PATIENCE_S)
     return found
 
 
 def _watched(plant: Plant, part: str) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if plant.stack.processes().keys() >= {part, WATCHERS[part]}:
-            time.sleep(AWAKE_S)
-            return True
-        time.sleep(0.1)
-    return False
+    if not becomes(lambda: plant.stack.processes().keys() >= {part, WATCHERS[part]}, PATIENCE_S):
+        return False
+    time.sleep(AWAKE_S)
+    return True
 
 
 def _killer(part: str, number: signal.Signals = signal.SIGKILL) -> None:
@@ -173,10 +168,7 @@ def spoil_checkpoint(plant: Plant, choice: float) -> dict[str, Any]:
     content = path.read_bytes()
     _replace(path, content[:10])
     _send([pid for run, pids in _runs(plant).items() if f"/{job}/" in run for pid in pids[1:]], signal.SIGKILL)
-    until = time.monotonic() + NOTICED_S
-    while time.monotonic() < until and path.exists() and path.read_bytes() == content[:10]:
-        time.sleep(0.1)
-    if path.exists() and path.read_bytes() == content[:10]:
+    if not becomes(lambda: not path.exists() or path.read_bytes() != content[:10], NOTICED_S):
         _replace(path, content)
         return {"job": job, "step": step, "nobody": "came to read it"}
     return {"job": job, "step": step}
@@ -249,15 +241,6 @@ def _serves(plant: Plant) -> bool:
     return False
 
 
-def _becomes_true(condition: Callable[[], Any], timeout_s: float) -> bool:
-    until = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.3)
-    return True
-
-
 @fault
 def slow_readers(plant: Plant, choice: float) -> dict[str, Any]:
     """Some leave after a while, the others take the rest; others are answered beside them, and each gets one bill."""
@@ -270,7 +253,7 @@ def slow_readers(plant: Plant, choice: float) -> dict[str, Any]:
     ]
     for reader in readers:
         reader.start()
-    begun = _becomes_true(lambda: all(reader.beginning.is_set() or not reader.is_alive() for reader in readers), 30)
+    begun = becomes(lambda: all(reader.beginning.is_set() or not reader.is_alive() for reader in readers), 30)
     beside = chat(plant.gateway_url, plant.key, DEPLOYMENT, plant.records)
     for reader in readers:
         reader.join(90)
@@ -281,7 +264,7 @@ def slow_readers(plant: Plant, choice: float) -> dict[str, Any]:
         return done | {"wrong": f"{len(ids)} of {SLOW_READERS} got a stream"}
     if beside != 200:
         return done | {"wrong": f"another client was answered {beside} beside them"}
-    if not _becomes_true(lambda: len(billed()) == len(ids), BILLED_S):
+    if not becomes(lambda: len(billed()) == len(ids), BILLED_S):
         return done | {"wrong": f"{len(billed())} of {len(ids)} were billed within {BILLED_S:.0f} s"}
     return done
 
@@ -299,10 +282,10 @@ def roll_out_broken_version(plant: Plant, choice: float) -> dict[str, Any]:
     try:
         with _cut_off(_weights(plant, bad)):
             plant.client.deployments.update(DEPLOYMENT, model=bad)
-            degraded = _becomes_true(lambda: _state(plant) == "degraded", DEGRADED_S)
+            degraded = becomes(lambda: _state(plant) == "degraded", DEGRADED_S)
     finally:
         plant.client.deployments.update(DEPLOYMENT, model=old)
-    healthy = _becomes_true(lambda: _state(plant) == "ready" and _instances(plant) == before, HEALTHY_S)
+    healthy = becomes(lambda: _state(plant) == "ready" and _instances(plant) == before, HEALTHY_S)
     done["seconds"] = round(time.monotonic() - began, 1)
     routed = plant.rows("SELECT 1 FROM lms_instance WHERE model_version_id = %s AND ready_at IS NOT NULL", bad)
     failed = [failure for failure in plant.records.since(began) if failure.what in ("chat", "stream")]
