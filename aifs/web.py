@@ -8,7 +8,7 @@ import os
 import uvicorn
 
 from apps.core.listening import Server
-from apps.core.protocol import bounded
+from apps.core.protocol import Bounded
 
 DRAIN_S = 3
 WS_MAX_BYTES = 64 << 10
@@ -23,7 +23,7 @@ def main() -> None:
         "aifs.asgi:application",
         host=settings.AIFS_HOST,
         port=settings.AIFS_PORT,
-        http=bounded(),
+        http=Bounded,
         ws_max_size=WS_MAX_BYTES,
         access_log=False,
         timeout_graceful_shutdown=DRAIN_S,

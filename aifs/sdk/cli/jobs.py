@@ -10,6 +10,16 @@ from aifs.sdk.errors import JobFailed
 
 
 def add(commands: Any, common: argparse.ArgumentParser) -> None:
+    add_start(commands, common)
+    add_deeds(commands, common)
+    parser = commands.add_parser("lineage", parents=[common], help="where something came from and what was made of it")
+    parser.add_argument("type", metavar="TYPE", help="dataset, model, prompt, or an artefact type")
+    parser.add_argument("id", metavar="ID", help="an id, or NAME[:VERSION]")
+    parser.add_argument("--direction", choices=("up", "down", "both"), default="both")
+    parser.set_defaults(command=lineage)
+
+
+def add_start(commands: Any, common: argparse.ArgumentParser) -> None:
     group = commands.add_parser("job", help="start a job of any kind")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
     parser = actions.add_parser("start", parents=[common], help="start a job")
@@ -24,6 +34,8 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     wait_option(parser)
     parser.set_defaults(command=start)
 
+
+def add_deeds(commands: Any, common: argparse.ArgumentParser) -> None:
     group = commands.add_parser("jobs", help="list and show jobs, print their logs, cancel, retry or resume them")
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
     parser = actions.add_parser("list", parents=[common], help="newest first")
@@ -55,12 +67,6 @@ def add(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID")
     wait_option(parser)
     parser.set_defaults(command=reproduce)
-
-    parser = commands.add_parser("lineage", parents=[common], help="where something came from and what was made of it")
-    parser.add_argument("type", metavar="TYPE", help="dataset, model, prompt, or an artefact type")
-    parser.add_argument("id", metavar="ID", help="an id, or NAME[:VERSION]")
-    parser.add_argument("--direction", choices=("up", "down", "both"), default="both")
-    parser.set_defaults(command=lineage)
 
 
 def start(client: Client, arguments: argparse.Namespace, out: Output) -> int | None:
