@@ -135,9 +135,10 @@ def scenes(found: dict[str, str], stack: Stack, world: World) -> Iterator[Scene]
         yield Scene(f"evaluation tab {tab}", f"{place}/models/evaluations/{measured[0]['id']}/?tab={tab}")
     for tab in ("metrics", "logs", "lineage", "spec"):
         yield Scene(f"deployment tab {tab}", f"{place}/models/deployments/{world.deployment}/?tab={tab}")
-    for name in ("datasets:version_detail", "lms:version_detail", "prompts:version_detail", "prompts:service_detail"):
-        for tab in ("lineage", "spec"):
-            yield Scene(f"{name} tab {tab}", f"{found[name]}?tab={tab}")
+    for name in ("datasets:version_detail", "lms:version_detail", "prompts:version_detail"):
+        yield Scene(f"{name} tab spec", f"{found[name]}?tab=spec")
+    for name in ("lms:version_detail", "prompts:version_detail", "prompts:service_detail"):
+        yield Scene(f"{name} tab lineage", f"{found[name]}?tab=lineage")
     yield Scene("tune expert", f"{place}/tune/new/", click="[data-mode-to=expert]")
     yield Scene("tune yaml", f"{place}/tune/new/", click="[data-mode-to=yaml]")
     yield Scene("palette", f"{place}/", keys=("Control+k",))
