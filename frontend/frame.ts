@@ -140,6 +140,13 @@ function reachScrollers(): void {
   }
 }
 
+/** On a phone a long row of tabs begins where the open one stands in its middle. */
+function showOpenTab(): void {
+  const row = document.querySelector<HTMLElement>(".tabs-line");
+  const open = row?.querySelector<HTMLElement>("[aria-current]");
+  if (row && open) row.scrollLeft = open.offsetLeft - row.offsetLeft - (row.clientWidth - open.offsetWidth) / 2;
+}
+
 export function startFrame(): void {
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
@@ -150,6 +157,7 @@ export function startFrame(): void {
   });
   for (const card of document.querySelectorAll<HTMLElement>(".toast-card[data-fade]")) setTimeout(() => card.remove(), 6000);
   nameRailLinks();
+  showOpenTab();
   reachScrollers();
   addEventListener("resize", reachScrollers);
   document.addEventListener("htmx:afterSwap", reachScrollers);

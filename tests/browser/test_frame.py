@@ -85,6 +85,15 @@ def test_on_a_phone_the_rail_is_a_sheet(page: Page) -> None:
     expect(page.get_by_role("button", name="Open menu")).to_be_focused()
 
 
+def test_on_a_phone_the_open_tab_is_seen(page: Page, stack: Stack) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{stack.access['url']}/p/main/settings/")
+    tabs = page.locator(".tabs-line a")
+    tabs.last.evaluate("tab => tab.click()")
+    expect(page.locator(".tabs-line [aria-current=page]")).to_be_in_viewport(ratio=0.9)
+    assert tabs.last.get_attribute("aria-current") == "page"
+
+
 def test_language_is_kept_for_the_person(page: Page, stack: Stack) -> None:
     page.locator("summary[aria-label=Language]").first.click()
     page.get_by_role("button", name="简体中文").first.click()
