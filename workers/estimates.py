@@ -41,9 +41,10 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """None for what cannot be told."""
+    """None for what cannot be told. start_s: the part of the time that is there however little there is to do."""
 
     seconds: int | None = None
+    start_s: int | None = None
     memory_mib: int | None = None
 
     @property

@@ -329,6 +329,14 @@ def get_upload(actor: Actor, project: Project, id: str | uuid.UUID) -> Upload:
     return upload
 
 
+def upload_facts(id: str) -> dict[str, Any]:
+    """What an estimate rests on: {"filename", "size_bytes"} of an upload that the caller may use. Raises NotFound."""
+    found = Upload.objects.filter(pk=id).values("filename", "size_bytes").first()
+    if found is None:
+        raise NotFound(_("There is no such upload in this project."), upload=id)
+    return {**found}
+
+
 def search_artefacts(actor: Actor, project: Project, query: str) -> list[tuple[str, str, str]]:
     """Artefacts of every registered type whose name holds all the words, newest first: (label, address, kind)."""
     actor.require("view", project)

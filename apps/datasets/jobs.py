@@ -3,14 +3,30 @@
 from typing import Any
 
 from apps.core.models import Artefact
+from apps.core.selectors import upload_facts
 from apps.datasets import services
 from apps.datasets.models import DatasetVersion
+from apps.datasets.selectors import facts
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Job
+from workers.datasets.clean import Params as CleanParams
+from workers.datasets.estimate import of_cleaning, of_import
+from workers.datasets.importing import Params as ImportParams
+from workers.estimates import Estimate
+from workers.kinds import Kind, Resources
+from workers.params import Params
 
 
 class DatasetsHandler(Handler):
     package = "datasets"
+    estimated = ("datasets.import", "datasets.clean")
+
+    def estimate(self, kind: Kind, params: Params, inputs: dict[str, Artefact], needs: Resources) -> Estimate:
+        if isinstance(params, ImportParams):
+            return of_import(**upload_facts(params.source))
+        if isinstance(params, CleanParams):
+            return of_cleaning(params, dataset=facts(inputs["dataset"]))
+        return super().estimate(kind, params, inputs, needs)
 
     def finish(self, job: Job, attempt: Attempt) -> dict[str, Any]:
         output = attempt.outputs["dataset"]

@@ -151,9 +151,10 @@ def version_url(artefact: Artefact) -> str:
 
 
 def facts(artefact: Artefact) -> dict[str, Any]:
-    """What an estimate rests on: {"rows", "report", "size_bytes"} of a version."""
+    """What an estimate rests on: {"rows", "report", "size_bytes", "format", "columns"} of a version."""
     version = DatasetVersion.objects.get(pk=artefact.pk)
-    return {"rows": version.rows, "report": version.report, "size_bytes": artefact.size_bytes}
+    known = {name: getattr(version, name) for name in ("rows", "report", "format", "columns")}
+    return {**known, "size_bytes": artefact.size_bytes}
 
 
 def version_meta(artefact: Artefact) -> dict[str, Any]:

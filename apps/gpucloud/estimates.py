@@ -28,13 +28,17 @@ def beside(actor: Actor, project: Project, form: ParamsForm, cpus: str = "") -> 
     needs = form.kind.resources
     if cpus.isdecimal() and len(cpus) < 5:
         needs = replace(needs, cpus=max(1, int(cpus)))
-    values = _values(form)
-    made = _make(actor, project, form.kind, values, needs) if values else None
     address = {"estimate_url": reverse("gpucloud:job_estimate", args=[project.slug, form.kind.name])}
+    return {**address, **told(actor, project, form.kind, _values(form), needs)}
+
+
+def told(actor: Actor, project: Project, kind: Kind, values: dict[str, Any], needs: Resources) -> dict[str, Any]:
+    """Context of `gpucloud/_estimate.html` for these parameters."""
+    made = _make(actor, project, kind, values, needs) if values else None
     if made is None:
-        return {**address, "missing": gettext("Choose what it works on to see what it will take.")}
+        return {"missing": gettext("Choose what it works on to see what it will take.")}
     room = fit(made, needs) if made.memory_mib else None
-    return {**address, "estimate": made, "fit": room, "cost": cost(made, needs)}
+    return {"estimate": made, "fit": room, "cost": cost(made, needs)}
 
 
 def _values(form: ParamsForm) -> dict[str, Any]:

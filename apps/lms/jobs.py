@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 from apps.core.errors import InvalidInput
 from apps.core.models import Artefact, Project
+from apps.core.selectors import upload_facts
 from apps.datasets.selectors import facts
 from apps.gpucloud.handlers import Handler
 from apps.gpucloud.models import Attempt, Job
@@ -17,7 +18,10 @@ from apps.lms.selectors import model_facts
 from apps.lms.services import register_evaluation, register_model_version, snapshot, tell_of_health
 from workers.estimates import Estimate
 from workers.kinds import Kind, Resources
-from workers.lms.estimate import EvaluateParams, ServeParams, of_evaluation, of_serving
+from workers.lms.estimate import EvaluateParams, ServeParams, of_evaluation, of_import, of_publish, of_serving
+from workers.lms.importing import Params as ImportParams
+from workers.lms.publish import ADAPTER
+from workers.lms.publish import Params as PublishParams
 from workers.params import Params
 
 SERVED_S = 30
@@ -26,9 +30,11 @@ SERVED_S = 30
 
 class LmsHandler(Handler):
     package = "lms"
-    estimated = ("lms.evaluate", "lms.serve")
+    estimated = ("lms.evaluate", "lms.serve", "lms.import", "lms.publish")
 
     def estimate(self, kind: Kind, params: Params, inputs: dict[str, Artefact], needs: Resources) -> Estimate:
+        if isinstance(params, ImportParams):
+            return of_import(params, **upload_facts(params.source))
         model = model_facts(inputs["model"])
         if isinstance(params, ServeParams):
             return of_serving(params, model=model)
@@ -36,6 +42,8 @@ class LmsHandler(Handler):
             benchmark, dataset = (facts(inputs[name]) if name in inputs else None for name in ("benchmark", "dataset"))
             given = {"cpus": needs.cpus, "accelerators": needs.accelerators}
             return of_evaluation(params, model=model, benchmark=benchmark, dataset=dataset, **given)
+        if isinstance(params, PublishParams):
+            return of_publish(model=model, is_adapter=ADAPTER in inputs["checkpoint"].manifest)
         return super().estimate(kind, params, inputs, needs)
 
     def check(self, project: Project, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> None:

@@ -39,6 +39,16 @@ def test_without_scripts_the_whole_page_comes(tmp_path: Path):
     assert "4 → 4" in page
 
 
+def test_what_all_rows_will_take(tmp_path: Path):
+    house = make_house()
+    where = url(house, make_version(house, tmp_path))
+    made = house.client().post(where, {"html-use": "on"}, headers=HTMX).context["estimate"]
+    assert (made.rows, made.seconds > 0, made.memory_mib > 0) == (4, True, True)
+    page = house.client().post(where, {"html-use": "on"}, headers=HTMX).content.decode()
+    assert "1.0 s of it to start" in page
+    assert "estimate" not in house.client().post(where, {}, headers=HTMX).context
+
+
 def test_wrong_options_are_named(tmp_path: Path):
     house = make_house()
     data = {"length_filter-use": "on", "length_filter-part": "all", "length_filter-min_characters": "many"}

@@ -74,6 +74,15 @@ def test_without_scripts_the_page_comes_back_with_the_file_kept():
     assert f'<input type="hidden" name="source" value="{Upload.objects.get().pk}">' in page
 
 
+def test_the_page_tells_what_the_import_of_a_kept_file_takes():
+    house = make_house()
+    sent = {"source": SimpleUploadedFile("facts.jsonl", as_lines(ROWS)), "kind": "auto"}
+    sent |= {"format": "auto", "encoding": "auto"}
+    assert house.client().post(url(house), sent).context["estimate"].size_bytes == len(as_lines(ROWS))
+    empty = house.client().get(reverse("datasets:import_create", args=[house.project.slug]))
+    assert "estimate" not in empty.context and "Choose what it works on" in empty.content.decode()
+
+
 @pytest.mark.parametrize(
     ("content", "filename", "fields", "words"),
     [

@@ -3,10 +3,13 @@
 import pytest
 from django.urls import reverse
 
+from apps.core.models import Upload
+from apps.core.services import register_artefact
 from apps.core.templatetags.ui import money
 from apps.gpucloud import estimates, selectors
 from apps.gpucloud.handlers import REGISTERED
 from apps.gpucloud.models import Attempt, Node, NodeState
+from tests.datasets.making import make_upload
 from tests.gpucloud.pieces import make_node, schedule
 from tests.lmt.making import make_data, make_model
 from workers.kinds import kinds
@@ -80,6 +83,37 @@ def test_cores_of_a_deployment_and_what_its_cache_holds(house, tmp_path):
     made = house.client("engineer").post(url(house, "lms.serve"), sent).context["estimate"]
     assert made.context_length == 512
     assert 0 < made.cache_bytes <= 0.01 * 2**30
+
+
+def test_an_import_is_reckoned_once_its_file_is_here(house, tmp_path):
+    """Of data and of a model alike; a name is not needed yet."""
+    client, upload = house.client("expert"), make_upload(house, tmp_path, b"x" * 5_000_000)
+    for kind, choices in (("datasets.import", {"kind": "auto"}), ("lms.import", {"dtype": "bfloat16"})):
+        sent = choices | {"format": "auto", "encoding": "auto"}
+        made = client.post(url(house, kind), sent | {"source": str(upload.pk)}).context["estimate"]
+        assert made.size_bytes == 5_000_000 and made.seconds > 0
+        for wrong in ("", "nonsense", str(house.project.pk), "\x00", str(upload.pk)[:-1]):
+            assert "missing" in client.post(url(house, kind), sent | {"source": wrong}).context
+    Upload.objects.update(sha256="")  # not whole
+    assert "missing" in client.post(url(house, "datasets.import"), sent | {"source": str(upload.pk)}).context
+
+
+def test_a_file_of_another_project_is_not_told(house, tmp_path):
+    upload = make_upload(house, tmp_path, b"x")
+    Upload.objects.update(project=house.other_project)
+    sent = {"source": str(upload.pk), "kind": "auto", "format": "auto", "encoding": "auto"}
+    assert "missing" in house.client("expert").post(url(house, "datasets.import"), sent).context
+
+
+def test_cleaning_and_publishing(house, tmp_path):
+    client, data, model = house.client("expert"), make_data(house, tmp_path), make_model(house.project, tmp_path)
+    recipe = {"dataset": str(data.pk), "steps": '[{"step": "html"}]'}
+    assert client.post(url(house, "datasets.clean"), recipe).context["estimate"].rows == data.rows
+    for steps in ("[]", "nonsense", '[{"step": "no such"}]', '[{"step": "html", "a": 1e999}]'):
+        assert "missing" in client.post(url(house, "datasets.clean"), recipe | {"steps": steps}).context
+    kept = register_artefact(project=house.project, type="checkpoint", name="run · 2", manifest={}, created_by=None)
+    sent = {"model": str(model.pk), "checkpoint": str(kept.pk)}
+    assert client.post(url(house, "lms.publish"), sent).context["estimate"].parameters == model.parameters
 
 
 @pytest.mark.parametrize("kind", kinds.names())

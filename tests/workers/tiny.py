@@ -2,8 +2,12 @@
 
 import json
 import os
+import re
+import resource
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +99,30 @@ def start(spec: Path, **environment: str) -> subprocess.Popen[str]:
             env=environment,
             text=True,
         )
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a run took: seconds of the processor and on the clock, and its highest memory."""
+
+    processor_s: float
+    clock_s: float
+    memory_mib: float
+
+
+def watched(spec: Path) -> Taken:
+    """Run a job to its end in a process of its own. Raises RuntimeError with its output when it fails."""
+    before, began, memory_mib = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0.0
+    process = start(spec)
+    while process.poll() is None:  # the kernel's own figure begins with the memory of the process that forked it
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+        memory_mib = max(memory_mib, int(peak[1]) / 1024 if peak else 0)
+        time.sleep(0.02)
+    if process.returncode:
+        raise RuntimeError((spec.parent / "output.log").read_text()[-2000:])
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    return Taken(spent, time.monotonic() - began, memory_mib)
 
 
 def read_events(directory: Path, type: str | None = None) -> list[dict[str, Any]]:

@@ -54,12 +54,15 @@ class BadRow(Exception):
 @dataclass(frozen=True)
 class Container:
     """A kind of file. claims(head): 0 when it is certainly something else, higher when surer; rows(source): every row
-    as a dict, or a BadRow in its place, in order, in bounded memory. binary: reads bytes, so it has no encoding."""
+    as a dict, or a BadRow in its place, in order, in bounded memory. binary: reads bytes, so it has no encoding.
+    suffixes: of files that are likely this; bytes_per_s: how fast one core imports them."""
 
     label: str
     claims: Callable[["Head"], int]
     rows: Callable[["Source"], Iterator[Row | BadRow]]
     binary: bool = False
+    suffixes: tuple[str, ...] = ()
+    bytes_per_s: float = 3e6
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,17 @@ class Drop:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a step takes of one core, for estimates: microseconds a row, nanoseconds a character (chinese_ns where one
+    of a Chinese text takes longer), and the bytes it remembers of a row. Source: docs/reference/performance.md."""
+
+    row_us: float = 10
+    character_ns: float = 50
+    chinese_ns: float | None = None
+    kept_bytes: float = 0
+
+
 Verdict = Callable[[int, Row], Row | Drop]
 """What a step makes of one row, given with its number: the row itself when nothing changed, a new one, or a Drop."""
 
@@ -154,7 +168,7 @@ Verdict = Callable[[int, Row], Row | Drop]
 class Step:
     """A cleaning step. build(params, form): the verdict for one pass over rows of that form, in order; it may remember
     what it has seen. reasons: why it drops rows, code → marked text. order: where the default recipe and the editor put
-    it; default: whether the default recipe has it."""
+    it; default: whether the default recipe has it; cost: what it takes."""
 
     label: str
     help: str
@@ -163,6 +177,7 @@ class Step:
     reasons: dict[str, str]
     order: int
     default: bool = False
+    cost: Cost = Cost()
 
 
 steps: Registry[Step] = Registry("cleaning step", "workers.datasets.steps")

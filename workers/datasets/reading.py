@@ -140,7 +140,7 @@ def open_source(path: Path, filename: str = "", encoding: str = "auto", containe
     """
     filename = filename or path.name
     source = Source(path, filename, "", container, path.stat().st_size, Head("", b"", ""))
-    suffix = Path(filename.lower().removesuffix(".gz")).suffix
+    suffix = suffix_of(filename)
     try:
         with source.open() as file:
             data = file.read(HEAD_BYTES)
@@ -158,6 +158,11 @@ def open_source(path: Path, filename: str = "", encoding: str = "auto", containe
     if container == "auto":
         source.container = binary[0] if binary else surest_container(source.head)
     return source
+
+
+def suffix_of(filename: str) -> str:
+    """Lower case, with the dot; of a packed file that of what is in it."""
+    return Path(filename.lower().removesuffix(".gz")).suffix
 
 
 def known_encoding(name: str, filename: str) -> str:

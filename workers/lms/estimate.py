@@ -1,4 +1,5 @@
-"""What an evaluation and an instance that serves will take, told before they start. No torch in here.
+"""What work on a model will take, told before it starts: an evaluation, an instance that serves, an import, and a
+checkpoint that becomes a model. No torch in here.
 
 Evaluation:
 
@@ -10,6 +11,14 @@ Evaluation:
 
 Serving, in memory: floor + parameters × what the engine keeps of each + the key/value cache, which is as large as was
 asked for, but no larger than what can be filled (engines/base.py).
+
+Import:
+
+    time      start + bytes ÷ speed of unpacking and checking, which the ending of the file's name tells; a GGUF file is
+              written out in another number format
+    memory    floor; of a GGUF file, itself and all that is written out besides
+
+Publishing: the model is loaded in float32 and written in its own number format.
 """
 
 from dataclasses import dataclass
@@ -29,6 +38,7 @@ from workers.estimates import (
 )
 from workers.lms.engines.base import Settings, runtimes
 from workers.lms.evaluate import Params as EvaluateParams
+from workers.lms.importing import Params as ImportParams
 from workers.lms.serve import Params as ServeParams
 from workers.words import marked as _
 
@@ -38,6 +48,18 @@ ANSWER_SHARE = 0.5
 """Of what is read; only answers pass through the output layer."""
 LOGITS_COPIES = 3
 BLOCK_TOKENS = 32
+IMPORT_START_S = 6
+PUBLISH_START_S = 8
+MERGE_START_S = 3
+"""One more library."""
+STORE_FLOOR_MIB = 400
+"""No evaluation, no trainer: less than FLOOR_MIB."""
+UNPACKED_BYTES_PER_S = {".zip": 8e7, ".gz": 5e7, ".tgz": 5e7}
+GGUF = ".gguf"
+GGUF_BYTES_PER_S = 1e8
+"""Of what is written out."""
+GGUF_NUMBERS_PER_BYTE = 1
+"""In eight bits each; a file in four holds twice as many, one in sixteen half."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +102,32 @@ class Serving(Estimate):
     @property
     def note(self) -> str:
         return _("Of each instance, once its cache is full.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import(Estimate):
+    size_bytes: int
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [Figure(_("File size"), self.size_bytes, "size")]
+
+    @property
+    def note(self) -> str:
+        return _("Reckoned from the size of the file and what its name says it is.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing(Estimate):
+    parameters: int
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [Figure(_("Parameters"), self.parameters, "compact")]
+
+    @property
+    def note(self) -> str:
+        return _("Reckoned from the size of the base model; other work on the machine makes it slower.")
 
 
 def of_evaluation(
@@ -130,6 +178,34 @@ def of_serving(params: ServeParams, *, model: dict[str, Any]) -> Serving:
         cache_bytes=cache,
         cache_tokens=tokens,
         context_length=context,
+    )
+
+
+def of_import(params: ImportParams, filename: str, size_bytes: int) -> Import:
+    suffix = Path(filename.lower()).suffix
+    numbers = size_bytes * GGUF_NUMBERS_PER_BYTE if suffix == GGUF else 0
+    written = numbers * BYTES[params.dtype]
+    reading = size_bytes / UNPACKED_BYTES_PER_S.get(suffix, DISK_BYTES_PER_S) + written / GGUF_BYTES_PER_S
+    held = size_bytes + written if suffix == GGUF else 0
+    return Import(
+        seconds=round(IMPORT_START_S + reading),
+        start_s=IMPORT_START_S,
+        memory_mib=STORE_FLOOR_MIB + round(held / MIB),
+        size_bytes=size_bytes,
+    )
+
+
+def of_publish(*, model: dict[str, Any], is_adapter: bool) -> Publishing:
+    """model: meta of the base model's version."""
+    parameters = int(model.get("parameters") or 0)
+    loaded, written = parameters * 4, parameters * BYTES.get(model.get("dtype", ""), 4)
+    beside = written if written < loaded else 0
+    start_s = PUBLISH_START_S + is_adapter * MERGE_START_S
+    return Publishing(
+        seconds=round(start_s + (loaded + written) / DISK_BYTES_PER_S),
+        start_s=start_s,
+        memory_mib=STORE_FLOOR_MIB + round((loaded + beside) / MIB),
+        parameters=parameters,
     )
 
 

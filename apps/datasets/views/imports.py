@@ -15,6 +15,7 @@ from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.datasets import previews, samples, shapes
+from apps.gpucloud import estimates
 from apps.gpucloud.services import submit_job
 
 KIND = "datasets.import"
@@ -94,5 +95,5 @@ def show(request: HttpRequest, form: ParamsForm, found: dict[str, Any]) -> HttpR
     if kept:
         form.data = form.data.copy()
         form.data["source"], form.files = kept, {}
-    context = {"form": form, "kept": kept, **found}
+    context = {"form": form, "kept": kept, **found, **estimates.beside(request.actor, form.project, form)}  # type: ignore[attr-defined]
     return render(request, "datasets/import_create.html", context, status=400 if wrong and not found else 200)

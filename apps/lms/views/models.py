@@ -15,7 +15,7 @@ from apps.core.lineage import lineage
 from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
-from apps.gpucloud import details
+from apps.gpucloud import details, estimates
 from apps.gpucloud.services import submit_job
 from apps.lms import cards, selectors, services
 from apps.lms.forms import CardForm, ModelForm
@@ -41,7 +41,8 @@ def model_import(request: HttpRequest, project: Project) -> HttpResponse:
             form.add_errors(field_problems(error))
         else:
             return redirect("gpucloud:job_detail", project.slug, job.pk)
-    return render(request, "lms/model_import.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, **estimates.beside(actor, project, form)}
+    return render(request, "lms/model_import.html", context, status=400 if form.errors else 200)
 
 
 @project_page()

@@ -1,7 +1,6 @@
-"""The formulas behind the estimates of an evaluation and of an instance that serves."""
+"""The formulas behind the estimates of work on a model."""
 
-import re
-import time
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +10,9 @@ import pytest
 from tests.workers import tiny
 from workers.estimates import FLOOR_MIB
 from workers.lms.engines.base import runtimes
-from workers.lms.estimate import of_evaluation, of_serving
+from workers.lms.estimate import IMPORT_START_S, of_evaluation, of_import, of_publish, of_serving
 from workers.lms.evaluate import Params as EvaluateParams
+from workers.lms.importing import Params as ImportParams
 from workers.lms.model_folder import read_facts
 from workers.lms.serve import Params as ServeParams
 
@@ -98,15 +98,53 @@ def test_a_real_run_needs_about_so_much(tmp_path, tiny_model):
         "model": ("model_version", tiny_model, {}), "benchmark": ("dataset_version", tmp_path / "questions", {})
     }  # fmt: skip
     params = {"model": "m", "benchmark": "b"}
-    process = tiny.start(tiny.write_spec(tmp_path / "run", "lms.evaluate", params, inputs))
-    taken_mib = 0.0  # as it runs: the kernel's own figure begins with the memory of the process that forked it
-    while process.poll() is None:
-        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
-        taken_mib = max(taken_mib, int(peak[1]) / 1024 if peak else 0)
-        time.sleep(0.05)
-    assert process.returncode == 0, (tmp_path / "run" / "output.log").read_text()[-2000:]
+    taken = tiny.watched(tiny.write_spec(tmp_path / "run", "lms.evaluate", params, inputs))
     model = read_facts(tiny_model).meta()
     made = of_evaluation(
         EvaluateParams.model_validate(params), model=model, benchmark={"rows": 4}, dataset=None, cpus=1
     )
-    assert 0.5 * taken_mib < made.memory_mib < 2 * taken_mib
+    assert 0.5 * taken.memory_mib < made.memory_mib < 2 * taken.memory_mib
+
+
+def imported(filename, size_bytes=1 << 30, **given):
+    return of_import(ImportParams(source="s", name="n", **given), filename, size_bytes)
+
+
+def test_an_import_is_reckoned_from_the_file():
+    assert imported("a.zip", 10).seconds == IMPORT_START_S
+    assert imported("a.tar").seconds < imported("a.zip").seconds < imported("A.TAR.GZ").seconds
+    assert imported("a.tar").memory_mib == imported("a.tar", 10).memory_mib
+    assert imported("a").seconds == imported("a.tar").seconds
+
+
+def test_a_gguf_file_is_written_out_in_another_format():
+    small, large = imported("m.gguf"), imported("m.gguf", dtype="float32")
+    assert small.memory_mib > 2 * 1024
+    assert (large.memory_mib, large.seconds) > (small.memory_mib, small.seconds)
+
+
+def test_publishing_loads_the_whole_model():
+    whole = of_publish(model=SMOL, is_adapter=False)
+    assert whole.memory_mib > 134_515_008 * 4 / 2**20
+    assert of_publish(model=SMOL, is_adapter=True).seconds > whole.seconds
+    assert of_publish(model={**SMOL, "dtype": "bfloat16"}, is_adapter=False).memory_mib > whole.memory_mib
+    assert of_publish(model={}, is_adapter=False).seconds > 0
+
+
+def test_bringing_a_model_in_needs_about_so_much(tmp_path, tiny_model):
+    packed = Path(shutil.make_archive(str(tmp_path / "sent" / "model"), "zip", tiny_model))
+    given = {"source": ("upload", packed.parent, {"filename": packed.name})}
+    taken = tiny.watched(tiny.write_spec(tmp_path / "run", "lms.import", {"source": "s", "name": "n"}, given))
+    close(imported(packed.name, packed.stat().st_size), taken)
+
+
+def test_publishing_needs_about_so_much(tmp_path, tiny_model):
+    given = {"model": ("model_version", tiny_model, {}), "checkpoint": ("checkpoint", tiny_model, {})}
+    wanted = {"model": "m", "checkpoint": "c", "name": "n"}
+    taken = tiny.watched(tiny.write_spec(tmp_path / "run", "lms.publish", wanted, given))
+    close(of_publish(model=read_facts(tiny_model).meta(), is_adapter=False), taken)
+
+
+def close(made, taken):
+    assert 0.5 * taken.memory_mib < made.memory_mib < 2 * taken.memory_mib
+    assert 0.2 * taken.processor_s < made.seconds < 5 * taken.processor_s

@@ -9,6 +9,7 @@ from workers.datasets.base import ROW_CHARS, BadRow, Container, Row, containers
 from workers.datasets.reading import Head, Source
 from workers.words import marked as _
 
+SUFFIXES = (".csv", ".tsv", ".tab")
 SEPARATORS = ",\t;|"
 LINES_IN_A_RECORD = 10_000
 """A quote still open after so many lines was never meant to be closed."""
@@ -18,7 +19,7 @@ CHOICE_HEADER = ["question", "A", "B", "C", "D", "answer"]
 
 
 def claims(head: Head) -> int:
-    if head.suffix in (".csv", ".tsv", ".tab"):
+    if head.suffix in SUFFIXES:
         return 82
     lines = head.lines(10)
     counts = {line.count(mark) for line in lines for mark in [separator(head)]}
@@ -118,4 +119,4 @@ def row_of(header: list[str], record: list[str]) -> Row | BadRow:
     return dict(zip(header, record, strict=True))
 
 
-containers.add("csv", Container(_("CSV or TSV"), claims, rows))
+containers.add("csv", Container(_("CSV or TSV"), claims, rows, suffixes=SUFFIXES, bytes_per_s=3e6))

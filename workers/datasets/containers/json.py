@@ -21,4 +21,4 @@ def rows(source: Source) -> Iterator[Row | BadRow]:
     return Values(source.chunks()).rows()
 
 
-containers.add("json", Container(_("JSON"), claims, rows))
+containers.add("json", Container(_("JSON"), claims, rows, suffixes=(".json",), bytes_per_s=8e6))

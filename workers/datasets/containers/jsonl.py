@@ -36,4 +36,4 @@ def rows(source: Source) -> Iterator[Row | BadRow]:
             yield decode_line(strict, line, number)
 
 
-containers.add("jsonl", Container(_("JSON Lines"), claims, rows))
+containers.add("jsonl", Container(_("JSON Lines"), claims, rows, suffixes=SUFFIXES, bytes_per_s=1e7))

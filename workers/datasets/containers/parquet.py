@@ -37,4 +37,4 @@ def checked(row: Row) -> Row | BadRow:
     return BadRow("row_too_large", f"{size} > {ROW_CHARS}", as_json(row)[:2000]) if size > ROW_CHARS else row
 
 
-containers.add("parquet", Container(_("Parquet"), claims, rows, binary=True))
+containers.add("parquet", Container(_("Parquet"), claims, rows, binary=True, suffixes=(".parquet",), bytes_per_s=4e6))

@@ -6,12 +6,13 @@ from workers.datasets.base import ROW_CHARS, BadRow, Container, Row, containers
 from workers.datasets.reading import Head, Source
 from workers.words import marked as _
 
+SUFFIXES = (".txt", ".md", ".text")
 BLANK_SHARE = 0.1
 """From this share of blank lines on, they are taken as the ends of paragraphs."""
 
 
 def claims(head: Head) -> int:
-    return 60 if head.suffix in (".txt", ".md", ".text") else 10
+    return 60 if head.suffix in SUFFIXES else 10
 
 
 def rows(source: Source) -> Iterator[Row | BadRow]:
@@ -47,4 +48,4 @@ def paragraphs(lines: Iterator[str | BadRow]) -> Iterator[Row | BadRow]:
         yield {"text": "\n".join(held)}
 
 
-containers.add("text", Container(_("Plain text"), claims, rows))
+containers.add("text", Container(_("Plain text"), claims, rows, suffixes=SUFFIXES, bytes_per_s=1.2e7))

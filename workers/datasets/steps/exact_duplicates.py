@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Literal
 
-from workers.datasets.base import Drop, Row, Step, Verdict, steps
+from workers.datasets.base import Cost, Drop, Row, Step, Verdict, steps
 from workers.datasets.texts import texts
 from workers.params import Params as Base
 from workers.params import param
@@ -45,5 +45,6 @@ steps.add(
         {"duplicate": _("Same as an earlier row")},
         order=50,
         default=True,
+        cost=Cost(8, 50, kept_bytes=120),
     ),
 )

@@ -3,7 +3,7 @@
 import re
 from html import unescape
 
-from workers.datasets.base import Row, Step, Verdict, steps
+from workers.datasets.base import Cost, Row, Step, Verdict, steps
 from workers.datasets.texts import replace_texts
 from workers.params import Params as Base
 from workers.words import marked as _
@@ -67,5 +67,13 @@ def build(params: Params, form: str) -> Verdict:
 
 steps.add(
     "html",
-    Step(_("Remove HTML"), _("Take tags and entities out of texts from web pages."), Params, build, {}, order=20),
+    Step(
+        _("Remove HTML"),
+        _("Take tags and entities out of texts from web pages."),
+        Params,
+        build,
+        {},
+        order=20,
+        cost=Cost(4, 8),
+    ),
 )

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from workers.datasets.base import Drop, Row, Step, Verdict, steps
+from workers.datasets.base import Cost, Drop, Row, Step, Verdict, steps
 from workers.datasets.texts import texts
 from workers.params import Params as Base
 from workers.params import param
@@ -45,5 +45,6 @@ steps.add(
         {"too_short": _("Too short"), "too_long": _("Too long")},
         order=40,
         default=True,
+        cost=Cost(3, 0),
     ),
 )

@@ -2,7 +2,7 @@
 
 import re
 
-from workers.datasets.base import Row, Step, Verdict, steps
+from workers.datasets.base import Cost, Row, Step, Verdict, steps
 from workers.datasets.texts import replace_texts
 from workers.params import Params as Base
 from workers.params import param
@@ -61,5 +61,6 @@ steps.add(
         build,
         {},
         order=25,
+        cost=Cost(8, 155),
     ),
 )

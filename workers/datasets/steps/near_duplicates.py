@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from workers.datasets.base import Drop, Row, Step, Verdict, steps
+from workers.datasets.base import Cost, Drop, Row, Step, Verdict, steps
 from workers.datasets.texts import texts
 from workers.params import Params as Base
 from workers.params import param
@@ -98,5 +98,6 @@ steps.add(
         {"near_duplicate": _("Nearly the same as an earlier row")},
         order=60,
         default=True,
+        cost=Cost(10, 145, chinese_ns=530, kept_bytes=2500),
     ),
 )

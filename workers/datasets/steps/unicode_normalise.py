@@ -5,7 +5,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Literal
 
-from workers.datasets.base import Row, Step, Verdict, steps
+from workers.datasets.base import Cost, Row, Step, Verdict, steps
 from workers.datasets.texts import replace_texts
 from workers.params import Params as Base
 from workers.params import param
@@ -68,5 +68,14 @@ def build(params: Params, form: str) -> Verdict:
 
 steps.add(
     "unicode_normalise",
-    Step(_("Normalise Unicode"), _("One way to write each character."), Params, build, {}, order=10, default=True),
+    Step(
+        _("Normalise Unicode"),
+        _("One way to write each character."),
+        Params,
+        build,
+        {},
+        order=10,
+        default=True,
+        cost=Cost(5, 15),
+    ),
 )

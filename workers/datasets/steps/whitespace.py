@@ -2,7 +2,7 @@
 
 import re
 
-from workers.datasets.base import Drop, Row, Step, Verdict, steps
+from workers.datasets.base import Cost, Drop, Row, Step, Verdict, steps
 from workers.datasets.texts import replace_texts, texts
 from workers.params import Params as Base
 from workers.params import param
@@ -47,5 +47,6 @@ steps.add(
         {"empty": _("Empty")},
         order=30,
         default=True,
+        cost=Cost(6, 32),
     ),
 )
