@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 1000
 """Rows of a row group: a page of rows is read without touching more."""
 BATCH_CHARS = 16 << 20
+"""Fewer rows where they are so long: a thousand of the longest that are taken would be gigabytes."""
 INTEGER = re.compile(r"[-+]?(?:0|[1-9]\d{0,17})")
 DECIMAL = re.compile(r"[-+]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][-+]?\d{1,2})?")
 MISSING = {"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A"}
@@ -57,6 +58,15 @@ def dropped_schema() -> "pyarrow.Schema":
     return pa.schema([("row", pa.int64()), *((name, pa.string()) for name in names)])
 
 
+def characters(value: Any) -> int:
+    """Of all texts in it, however deep."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(characters, value.values()))
+    return sum(map(characters, value)) if isinstance(value, list) else 0
+
+
 class Table:
     """A Parquet file that grows batch by batch. Rows that Arrow refuses are handed back by `flush`."""
 
@@ -67,13 +77,15 @@ class Table:
         self.rows = 0
         self._writer = parquet.ParquetWriter(path, schema, compression="zstd")
         self._held: list[tuple[int, Row]] = []
+        self._characters = 0
 
     @property
     def full(self) -> bool:
-        return len(self._held) >= BATCH_ROWS
+        return len(self._held) >= BATCH_ROWS or self._characters >= BATCH_CHARS
 
     def add(self, number: int, row: Row) -> None:
         self._held.append((number, row))
+        self._characters += characters(row)
 
     def flush(self) -> list[tuple[int, BadRow]]:
         """Write what is held. Returns the rows that do not fit the columns, with their numbers."""
@@ -95,7 +107,7 @@ class Table:
         if batch.num_rows:
             self._writer.write_table(batch)
             self.rows += batch.num_rows
-        self._held = []
+        self._held, self._characters = [], 0
         return bad
 
     def close(self) -> None:

@@ -18,6 +18,8 @@ from workers.words import marked as _
 GGUF_MAGIC = b"GGUF"
 UNREADABLE = (ValueError, LookupError, OSError, RuntimeError, TypeError, AttributeError, OverflowError, struct.error)
 """What the library raises on a GGUF file that is broken or of a kind it does not know."""
+PANIC = "PanicException"
+"""So does a panic of its Rust; that is no Exception, and has no module to import it from."""
 NAME = r"^[^\s:/\\][^:/\\]*$"
 """A model is found as `name` or `name:version`."""
 
@@ -132,7 +134,9 @@ def convert_gguf(path: Path, out: Path, dtype: str) -> None:
         model = AutoModelForCausalLM.from_pretrained(
             path.parent, gguf_file=path.name, dtype=getattr(torch, dtype), local_files_only=True
         )
-    except UNREADABLE as error:
+    except BaseException as error:
+        if not isinstance(error, UNREADABLE) and type(error).__name__ != PANIC:
+            raise
         raise InvalidInput(
             _("%(file)s cannot be read: %(error)s"),
             hint=_("Its architecture or quantisation may not be supported; the original safetensors always work."),

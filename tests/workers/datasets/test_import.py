@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from tests.workers.datasets.running import Outcome, run_import
 
@@ -252,3 +253,13 @@ def test_real_files(shared_data: Path, tmp_path: Path, path: str) -> None:
     outcome = run_import(tmp_path, source, source.name)
     assert bad_rows(outcome) == []
     assert (outcome.meta["source_format"], outcome.meta["rows"]) == REAL[path]
+
+
+def test_long_rows_are_written_a_few_at_a_time(tmp_path: Path) -> None:
+    """A thousand of the longest rows would be gigabytes at once."""
+    outcome = run_import(tmp_path, lines(*({"text": f"{number} " + "word " * 200_000} for number in range(40))))
+    assert bad_rows(outcome) == []
+    stored = parquet.ParquetFile(outcome.directory / "outputs/dataset/data.parquet").metadata
+    groups = [stored.row_group(index).num_rows for index in range(stored.num_row_groups)]
+    assert sum(groups) == 40
+    assert max(groups) <= 17

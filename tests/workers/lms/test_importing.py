@@ -12,7 +12,7 @@ import pytest
 
 from tests.workers import tiny
 from workers.errors import AifsError, InvalidInput
-from workers.lms import model_folder
+from workers.lms import gguf_export, model_folder
 
 
 def import_files(directory: Path, source: Path) -> dict:
@@ -179,6 +179,17 @@ def test_broken_gguf_is_refused(tmp_path, content):
     (tmp_path / "sent").mkdir()
     (tmp_path / "sent" / "model.gguf").write_bytes(content)
     assert refused(tmp_path / "run", tmp_path / "sent") == "gguf_unreadable"
+
+
+def test_a_vocabulary_that_does_not_fit_its_merges_is_refused(tmp_path, copy):
+    """The tokenizer's library does not raise, it panics."""
+    tokenizer = json.loads((copy / "tokenizer.json").read_text())
+    tokenizer["model"]["merges"] = []
+    (copy / "tokenizer.json").write_text(json.dumps(tokenizer))
+    sent = tmp_path / "gguf"
+    sent.mkdir()
+    gguf_export.export(copy, sent / "model.gguf")
+    assert refused(tmp_path / "run", sent) == "gguf_unreadable"
 
 
 def test_empty_upload_is_refused(tmp_path):
