@@ -1,5 +1,6 @@
 """What becomes of the kinds `datasets.*` on the web side: their output is the next version of a dataset."""
 
+from dataclasses import replace
 from typing import Any
 
 from apps.core.models import Artefact
@@ -16,10 +17,21 @@ from workers.estimates import Estimate
 from workers.kinds import Kind, Resources
 from workers.params import Params
 
+MEMORY_SPARE = 1.5
+"""Times what is told: an estimate is no promise, and a run that goes beyond its memory is ended."""
+
 
 class DatasetsHandler(Handler):
     package = "datasets"
     estimated = ("datasets.import", "datasets.clean")
+
+    def resources(self, kind: Kind, params: Params, inputs: dict[str, Artefact]) -> Resources:
+        """Cleaning that remembers every row needs more for millions of them than it has for a few."""
+        needs = kind.resources
+        if not isinstance(params, CleanParams):
+            return needs
+        told = of_cleaning(params, dataset=facts(inputs["dataset"])).memory_mib or 0
+        return replace(needs, memory_mib=max(needs.memory_mib, round(MEMORY_SPARE * told)))
 
     def estimate(self, kind: Kind, params: Params, inputs: dict[str, Artefact], needs: Resources) -> Estimate:
         if isinstance(params, ImportParams):

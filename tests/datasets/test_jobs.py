@@ -109,3 +109,14 @@ def test_why_an_import_failed_is_told_in_the_readers_language(tmp_path: Path):
         assert gettext("Malformed JSON") in told
         assert "rows.jsonl" in told
     assert "Malformed JSON" in translate(error["message"], error["data"])
+
+
+def test_cleaning_millions_of_rows_gets_the_memory_to_remember_them(tmp_path: Path):
+    house = make_house()
+    version = make_version(house, tmp_path)
+    params = {"dataset": str(version.pk), "steps": [{"step": "near_duplicates"}]}
+    few = submit_job(house.actor("expert"), house.project, "datasets.clean", params)
+    DatasetVersion.objects.update(rows=5_000_000)
+    many = submit_job(house.actor("expert"), house.project, "datasets.clean", params)
+    assert few.resources["memory_mib"] == 4096
+    assert many.resources["memory_mib"] > 12_000, "2.5 KB a row and half as much to spare"
