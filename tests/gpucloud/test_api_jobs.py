@@ -8,6 +8,8 @@ from apps.gpucloud.models import Job
 from apps.gpucloud.services.attempts import Claim
 from apps.gpucloud.services.events import Batch, store_batch
 from tests.gpucloud.pieces import schedule, started
+from workers.kinds import kinds
+from workers.params import artefact_fields, upload_fields
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +66,21 @@ def test_what_is_wrong_is_named(house, change, field):
     body = answer.json()
     assert field in [error["field"] for error in body["data"]["errors"]], body
     assert answer["Content-Type"] == "application/problem+json"
+    assert not Job.objects.exists()
+
+
+def needed_inputs(kind):
+    params = kinds.get(kind).params
+    names = (*artefact_fields(params), *upload_fields(params))
+    return [name for name in names if params.model_fields[name].is_required()]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds.names() if needed_inputs(kind)])
+def test_an_input_that_is_needed_is_not_left_empty(house, kind):
+    named = {"name": "x"} if "name" in kinds.get(kind).params.model_fields else {}
+    body = {"kind": kind, "params": dict.fromkeys(needed_inputs(kind), "") | named}
+    answer = post(house.api("engineer"), "jobs/", body)
+    assert answer.status_code == 400, answer.content
     assert not Job.objects.exists()
 
 

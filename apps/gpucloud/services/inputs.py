@@ -69,13 +69,20 @@ def resolve_inputs(
     stored = params.model_dump(mode="json")
     found: dict[str, Artefact] = {}
     for name, type in artefact_fields(kind.params).items():
-        if stored.get(name):
+        if _is_given(kind, name, stored):
             found[name] = _for_field(name, lambda type=type, name=name: find_artefact(project, type, stored[name]))
             stored[name] = str(found[name].pk)
     for name in upload_fields(kind.params):
-        if stored.get(name):
+        if _is_given(kind, name, stored):
             stored[name] = str(_for_field(name, lambda name=name: get_upload(actor, project, stored[name])).pk)
     return stored, found
+
+
+def _is_given(kind: Kind, name: str, stored: dict[str, Any]) -> bool:
+    """Raises InvalidInput for what is needed and empty: to the types it is a text like any other."""
+    if not stored.get(name) and kind.params.model_fields[name].is_required():
+        raise wrong_fields([finding(name, "missing")])
+    return bool(stored.get(name))
 
 
 def _for_field(name: str, look_up: Any) -> Any:
