@@ -16,6 +16,7 @@ const SAY_AFTER_MS = 800;
 const SAY_BACK_MS = 4_000;
 
 const troubles = new Map<string, Link>();
+let reachedAt = -1;
 let said: Link = "open";
 let saying = 0;
 let hiding = 0;
@@ -34,7 +35,9 @@ export function report(source: string, link: Link): void {
 /** A question was answered, with whatever status, or did not get through (0). One that fails alone says nothing about
  *  the server, so that is asked itself. */
 export async function reportStatus(status: number): Promise<void> {
-  report(HTTP, isThere(status) || isThere(await askAlive()) ? "open" : "lost");
+  const began = performance.now();
+  if (isThere(status) || isThere(await askAlive())) reachedAt = performance.now();
+  report(HTTP, reachedAt >= began ? "open" : "lost"); // another question may have got through meanwhile
 }
 
 const askAlive = (): Promise<number> => fetch(ALIVE, { signal: AbortSignal.timeout(PATIENCE_MS) }).then((answer) => answer.status, () => 0);
