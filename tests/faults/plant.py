@@ -166,9 +166,8 @@ class Plant:
 
 
 def _given(connection: psycopg.Connection) -> int:
-    """How many connections PostgreSQL gives to ordinary users."""
-    found = connection.execute(
-        "SELECT name, setting::int FROM pg_settings WHERE name LIKE '%connections' AND unit IS NULL"
-    )
-    numbers: dict[str, int] = dict(found.fetchall())
-    return numbers["max_connections"] - sum(numbers[name] for name in numbers if name.endswith("reserved_connections"))
+    """How many connections PostgreSQL gives to ordinary users. Older ones keep none for others than administrators."""
+    names = ("max_connections", "superuser_reserved_connections", "reserved_connections")
+    [found] = connection.execute("SELECT current_setting(%s), current_setting(%s), current_setting(%s, true)", names)
+    most, *kept = (int(value or 0) for value in found)
+    return most - sum(kept)
