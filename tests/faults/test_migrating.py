@@ -144,3 +144,14 @@ def test_writers_go_on_while_the_database_is_migrated(next_release: str, capsys:
         assert cursor.fetchall() == [("grey",)]
     waiting = {"accepted": writer.accepted, "settled": False}  # nobody is there to run what was submitted
     assert not History(database_url(), tmp_path / "storage", [], **waiting).violations()
+
+
+def test_an_index_that_a_crash_left_unfinished_is_made_anew(next_release: str) -> None:
+    call_command("migrate", "gpucloud", "9001", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX job_colour ON gpucloud_job (colour)")
+        cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'job_colour'::regclass")
+    call_command("migrate", "gpucloud", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'job_colour'::regclass")
+        assert cursor.fetchone() == (True,)

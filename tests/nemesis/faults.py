@@ -5,9 +5,12 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import redis
@@ -18,6 +21,7 @@ from tests.faults import run_processes
 from tests.faults.clients import chat
 from tests.faults.plant import DEPLOYMENT, Plant, becomes
 from tests.faults.slow_reader import SlowReader
+from tests.servers import ROOT
 
 Fault = Callable[[Plant, float], dict[str, Any]]
 FAULTS: dict[str, Fault] = {}
@@ -27,6 +31,9 @@ NOTHING_DONE = frozenset({"failed", "skipped", "nobody", "alone"})
 """Keys of what a fault returns when it found nobody to harm."""
 SLOW_READERS, SLOW_S, BILLED_S = 12, 6.0, 30.0
 SERVES_S, DEGRADED_S, HEALTHY_S = 90.0, 90.0, 60.0
+RACE_S, MIGRATED_S = 10.0, 120.0
+UNMIGRATED = ("gpucloud", "0005")
+"""An app, and a migration of it that was followed by indexes only."""
 
 
 def fault(function: Fault) -> Fault:
@@ -350,6 +357,35 @@ def use_up_connections(plant: Plant, choice: float) -> dict[str, Any]:
 def planned_restart(plant: Plant, choice: float) -> dict[str, Any]:
     done = plant.stack.command("restart")
     return {"status": done.returncode, "said": (done.stdout + done.stderr)[-300:]}
+
+
+@fault
+def second_scheduler(plant: Plant, choice: float) -> dict[str, Any]:
+    """For a while two look for the same free places, as when one is exchanged for another."""
+    command = [sys.executable, "manage.py", "scheduler"]
+    with subprocess.Popen(command, cwd=ROOT, env=plant.stack.environment, stdout=DEVNULL, stderr=DEVNULL) as second:
+        try:
+            time.sleep(RACE_S)
+            ended = second.poll()
+        finally:
+            second.terminate()
+    return {"pid": second.pid, "seconds": RACE_S} if ended is None else {"failed": f"it ended with status {ended}"}
+
+
+def _manages(plant: Plant, *arguments: str) -> bool:
+    with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+        plant.manage(*arguments)
+        return True
+    return False
+
+
+@fault
+def migrate_back_and_forth(plant: Plant, choice: float) -> dict[str, Any]:
+    """What runs knows the database with and without these indexes, and goes on with both."""
+    taken_back = _manages(plant, "migrate", *UNMIGRATED)
+    if not becomes(lambda: _manages(plant, "migrate"), MIGRATED_S):
+        return {"wrong": "the database is not migrated any more"}
+    return {"to": UNMIGRATED[-1]} if taken_back else {"failed": f"not migrated to {UNMIGRATED[-1]}"}
 
 
 @fault

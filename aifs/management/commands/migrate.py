@@ -17,9 +17,13 @@ PAUSE_S = 0.5
 
 
 def drop_unfinished_indexes(connection: Any) -> None:
-    """CREATE INDEX CONCURRENTLY leaves one when it is broken off, and would then find its name taken."""
+    """CREATE INDEX CONCURRENTLY leaves one when it is broken off, by us or by a crash, and would then find its name
+    taken."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+        cursor.execute(
+            "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+            " WHERE NOT indisvalid AND pg_get_userbyid(relowner) = current_user"
+        )
         for (name,) in cursor.fetchall():
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
@@ -31,13 +35,13 @@ class Command(migrate.Command):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_MS}ms"])
             try:
+                drop_unfinished_indexes(connection)
                 super().handle(*args, **options)
                 break
             except OperationalError as error:
                 if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable) or attempt == TRIES:
                     raise
                 self.stderr.write("A table is in use; the migration is tried again.")
-                drop_unfinished_indexes(connection)
                 time.sleep(PAUSE_S)
             finally:
                 with connection.cursor() as cursor:
