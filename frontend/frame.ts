@@ -160,6 +160,7 @@ export function startFrame(): void {
   showOpenTab();
   reachScrollers();
   addEventListener("resize", reachScrollers);
+  addEventListener("resize", showOpenTab);
   document.addEventListener("htmx:afterSwap", reachScrollers);
   startConnection();
   startTimes();
