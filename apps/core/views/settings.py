@@ -106,7 +106,7 @@ def _members(
     """The link of an invitation is shown in the answer to the POST and nowhere else."""
     manages = request.actor.may("manage", project)  # type: ignore[attr-defined]
     context = {
-        "invitations": selectors.list_invitations(project)[:100] if manages else [],  # the newest; nobody reads more
+        "invitations": selectors.list_invitations(project)[:50] if manages else [],  # the newest; nobody reads more
         "form": form or InvitationForm(),
         "role_form": RoleForm(),
         "link": request.build_absolute_uri(reverse("core:invitation_open", args=[token])) if token else None,
