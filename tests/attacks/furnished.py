@@ -63,12 +63,13 @@ class Furnished:
 @lru_cache(maxsize=1)
 def _made() -> tuple[Any, Any, Any]:
     """(manifest, meta) of a cleaned dataset, and the manifest of a model: stored once for all tests."""
-    folder = Path(tempfile.mkdtemp(prefix="aifs-furnished-"))
-    outcome = run_clean(folder / "clean", run_import(folder / "import", as_lines(ROWS), "rows.jsonl"))
-    model = folder / "model"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-    return storage().put_tree(outcome.directory / "outputs/dataset"), outcome.meta, storage().put_tree(model)
+    with tempfile.TemporaryDirectory(prefix="aifs-furnished-") as name:
+        folder = Path(name)
+        outcome = run_clean(folder / "clean", run_import(folder / "import", as_lines(ROWS), "rows.jsonl"))
+        model = folder / "model"
+        model.mkdir()
+        (model / "config.json").write_text("{}")
+        return storage().put_tree(outcome.directory / "outputs/dataset"), outcome.meta, storage().put_tree(model)
 
 
 def furnish(slug: str = "harbour") -> Furnished:
