@@ -60,6 +60,17 @@ class Estimate:
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FromFile(Estimate):
+    """Of an import: nobody has looked into the file yet."""
+
+    size_bytes: int
+
+    @property
+    def figures(self) -> list[Figure]:
+        return [Figure(_("File size"), self.size_bytes, "size")]
+
+
 @dataclass(frozen=True)
 class Machine:
     """What the job is given."""

@@ -20,7 +20,7 @@ from typing import Any
 from workers.datasets.base import Cost, Step, containers, steps
 from workers.datasets.clean import Params as CleanParams
 from workers.datasets.reading import suffix_of
-from workers.estimates import MIB, Estimate, Figure
+from workers.estimates import MIB, Estimate, Figure, FromFile
 from workers.words import marked as _
 
 START_S = 1
@@ -38,14 +38,7 @@ VALUES = 3
 """Of a row that is no row of a table: an id, its text or turns, and what is left over."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Import(Estimate):
-    size_bytes: int
-
-    @property
-    def figures(self) -> list[Figure]:
-        return [Figure(_("File size"), self.size_bytes, "size")]
-
+class Import(FromFile):
     @property
     def note(self) -> str:
         return _("Reckoned from the size of the file; many short rows or many columns make it slower.")

@@ -33,6 +33,7 @@ from workers.estimates import (
     MIB,
     Estimate,
     Figure,
+    FromFile,
     Machine,
     tokens_of_row,
 )
@@ -104,14 +105,7 @@ class Serving(Estimate):
         return _("Of each instance, once its cache is full.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Import(Estimate):
-    size_bytes: int
-
-    @property
-    def figures(self) -> list[Figure]:
-        return [Figure(_("File size"), self.size_bytes, "size")]
-
+class Import(FromFile):
     @property
     def note(self) -> str:
         return _("Reckoned from the size of the file and what its name says it is.")
