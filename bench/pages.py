@@ -26,7 +26,10 @@ def run(folder: Path) -> dict[str, Any]:
 
 
 def measure() -> dict[str, Any]:
+    from apps.core.readiness import settle
+
     client, job = furnished()
+    settle()  # as the web process does at its start
     place, api = f"/p/bench/jobs/{job.pk}/", f"/api/v1/jobs/{job.pk}/"
     log = opened(client, f"{place}?tab=logs", f"{api}logs/?tail=500")
     chart = opened(client, f"{place}?tab=metrics", f"{api}metrics/?points=1600")

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(os.environ.get("AIFS_HOME") or ROOT / "var") / "test"
 NOTHING_COLLECTED = 5
+FAILURE_CHARS = 600
 REST = ["tests", "--ignore=tests/browser"]
 PHASES = {
     "unit and integration": [*REST, "-m", "not (fault or timed or slow)", "-n", "2"],
@@ -31,15 +32,15 @@ SLOW = {"real models": [*REST, "-m", "slow"]}
 
 @dataclass
 class Outcome:
-    """What one run of pytest said. `skips` counts the skipped tests by their reason; `cpu_seconds` are those of its
-    processes, without servers that outlived it."""
+    """What one run of pytest said. `failures` is what each failed test said, by its name, `skips` counts the skipped
+    tests by their reason; `cpu_seconds` are those of its processes, without servers that outlived it."""
 
     name: str
     status: int
     seconds: float
     cpu_seconds: float
     tests: int = 0
-    failed: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)
 
 
@@ -71,19 +72,24 @@ def count(report: Path, outcome: Outcome) -> None:
         if skipped is not None:
             reason = skipped.get("message", "").splitlines()[0]
             outcome.skips[reason] = outcome.skips.get(reason, 0) + 1
-        outcome.failed += any(case.find(tag) is not None for tag in ("failure", "error"))
+        for bad in (*case.iter("failure"), *case.iter("error")):
+            outcome.failures[f"{case.get('classname')}.{case.get('name')}"] = bad.get("message", "").strip()
 
 
 def summary(outcomes: list[Outcome]) -> None:
+    """The table, then what failed: whoever keeps only the end of a long output still learns which tests to run."""
     print(f"\n{'run':<24}{'tests':>8}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}{'cpu s':>8}")
     for outcome in outcomes:
         skipped = sum(outcome.skips.values())
-        passed = outcome.tests - outcome.failed - skipped
-        counts = f"{outcome.tests:>8}{passed:>8}{outcome.failed:>8}{skipped:>9}"
+        failed = len(outcome.failures)
+        counts = f"{outcome.tests:>8}{outcome.tests - failed - skipped:>8}{failed:>8}{skipped:>9}"
         print(f"{outcome.name:<24}{counts}{outcome.seconds:>9.0f}{outcome.cpu_seconds:>8.0f}")
     for outcome in outcomes:
         for reason, number in sorted(outcome.skips.items()):
             print(f"skipped {number} in {outcome.name}: {reason}")
+    for outcome in outcomes:
+        for test, said in outcome.failures.items():
+            print(f"failed in {outcome.name}: {test}: {said[:FAILURE_CHARS]}")
 
 
 def main() -> int:

@@ -51,6 +51,10 @@ class Registry(Generic[Entry]):
                 known=", ".join(sorted(self._entries)),
             ) from None
 
+    def __contains__(self, name: str) -> bool:
+        self.load()
+        return name in self._entries
+
     def names(self) -> list[str]:
         self.load()
         return sorted(self._entries)

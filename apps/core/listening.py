@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from apps.core.readiness import announce_ready
+from apps.core.readiness import announce_ready, settle
 
 FD = "AIFS_LISTEN_FD"
 """Number of the listening socket that the parent opened; without one the server opens its own."""
@@ -20,6 +20,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            settle()
             announce_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

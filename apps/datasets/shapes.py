@@ -119,7 +119,7 @@ def sample(found: dict[str, Any], step: str) -> dict[str, Any]:
 
 def format_label(name: str) -> str:
     """Of the format of a file; one that is not known any more is told by its name."""
-    return gettext(formats.get(name).label) if name in formats.names() else name
+    return gettext(formats.get(name).label) if name in formats else name
 
 
 def import_preview(found: dict[str, Any]) -> dict[str, Any]:

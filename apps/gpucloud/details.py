@@ -185,7 +185,7 @@ def _files(actor: Actor, job: Job) -> dict[str, Any]:
 
 def param_label(kind: str, name: str) -> str:
     """What the form of a kind calls a parameter; its own name when the plug-in is gone."""
-    field = kinds.get(kind).params.model_fields.get(name) if kind in kinds.names() else None
+    field = kinds.get(kind).params.model_fields.get(name) if kind in kinds else None
     return gettext(field.title) if field and field.title else name
 
 

@@ -56,7 +56,7 @@ def _values(form: ParamsForm) -> dict[str, Any]:
 def of_job(actor: Actor, job: Job) -> Estimate | None:
     """What was expected of a job, by the same reckoning as before it started; None where its plug-in or an input is
     gone."""
-    if job.kind not in kinds.names():
+    if job.kind not in kinds:
         return None
     return _make(actor, job.project, kinds.get(job.kind), job.params, Resources(**job.resources))
 

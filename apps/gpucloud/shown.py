@@ -27,7 +27,7 @@ def title_of(job: Job) -> str:
 
 def marked_title(job: Job) -> str:
     """The same, still to be translated: for texts that are kept."""
-    named = str(job) != job.kind or job.kind not in kinds.names()
+    named = str(job) != job.kind or job.kind not in kinds
     return str(job) if named else kinds.get(job.kind).label
 
 

@@ -47,7 +47,7 @@ class DeploymentAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
         rows: QuerySet[Deployment] = super().get_queryset(request)
-        return rows.select_related("project", "model_version__model").prefetch_related("instances__job")
+        return selectors.with_instances(rows.select_related("project", "model_version__model"))
 
     @admin.display(description=_("State"))
     def state(self, deployment: Deployment) -> str:

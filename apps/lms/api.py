@@ -127,7 +127,7 @@ class DeploymentCreation(mixins.CreateModelMixin):
 class DeploymentsViewSet(IdempotentCreate, DeploymentCreation, mixins.DestroyModelMixin, ReadOnlyProjectViewSet):
     """Models behind the gateway. `PATCH` rolls to another `model` or number of `replicas`."""
 
-    queryset = Deployment.objects.select_related("project", "model_version__model").prefetch_related("instances__job")
+    queryset = selectors.with_instances(Deployment.objects.select_related("project", "model_version__model"))
     serializer_class = serializers.DeploymentSerializer
     write_right = "deploy"
     filterset_fields = ("name", "wanted", "model_version")

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from apps.core.lineage import ByType, Link, Node, Relation
 from apps.core.models import Artefact
 from apps.lms.models import Deployment, ModelVersion
-from apps.lms.selectors import Ratings, ratings_of, state_of
+from apps.lms.selectors import Ratings, ratings_of, state_of, with_instances
 
 FEEDBACK_BITS = 0xFEEDBAC << 96
 """Feedback of a deployment is no row: its id is the deployment's with these bits turned."""
@@ -27,7 +27,7 @@ def newest(ids: list[UUID]) -> dict[UUID, Artefact]:
 
 
 def nodes(ids: Collection[UUID]) -> list[Node]:
-    rows = Deployment.objects.filter(pk__in=ids).select_related("project").prefetch_related("instances__job")
+    rows = with_instances(Deployment.objects.filter(pk__in=ids).select_related("project"))
     return [_node(row) for row in rows]
 
 

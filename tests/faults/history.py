@@ -17,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.datetime import TimestamptzLoader
 
 from apps.gpucloud.agent.files import parse_events, parse_output
 from tests.faults import bytes_kept, run_processes
@@ -80,6 +81,7 @@ class History:
     answers: Collection[Answer] | None = None
     broken: int = 0
     settled: bool = True
+    straight: Callable[[float], float] = float
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def violations(self) -> list[Violation]:
@@ -91,13 +93,30 @@ class History:
         """All tables as of one moment."""
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.adapters.register_loader("timestamptz", self.seconds())
             self.rows = {name: connection.execute(query).fetchall() for name, query in TABLES.items()}  # type: ignore[call-overload]
+
+    def seconds(self) -> type[TimestamptzLoader]:
+        """Reads a time of the database as seconds of the epoch, without the jumps."""
+        straight = self.straight
+
+        class Seconds(TimestamptzLoader):
+            def load(self, data: Any) -> float:  # type: ignore[override]
+                return straight(super().load(data).timestamp())
+
+        return Seconds
 
     def by_job(self, table: str) -> dict[UUID, list[dict[str, Any]]]:
         found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
         for row in self.rows[table]:
             found[row["job_id"]].append(row)
         return found
+
+    def written(self, attempt: dict[str, Any]) -> tuple[float, float] | None:
+        """When the run wrote its first and its last word."""
+        events = parse_events(_lines(Path(attempt["run_dir"] or "/nowhere") / "events.jsonl"))
+        times = [self.straight(event["t"]) for event in events]
+        return (min(times), max(times)) if times else None
 
 
 Found = Iterable[tuple[str, str]]
@@ -144,15 +163,10 @@ def attempts_in_order(history: History) -> Found:
 def one_execution(history: History) -> Found:
     """By what the runs themselves wrote: none wrote a word after the next attempt had begun to."""
     for job, rows in history.by_job("attempts").items():
-        spans = [(row["number"], *span) for row in rows if (span := _written(Path(row["run_dir"] or "/nowhere")))]
+        spans = [(row["number"], *span) for row in rows if (span := history.written(row))]
         for (number, _first, last), (later, first, _last) in itertools.pairwise(spans):
             if last > first:
                 yield str(job), f"attempt {number} still ran {last - first:.2f} s after {later} had begun"
-
-
-def _written(run_dir: Path) -> tuple[float, float] | None:
-    times = [event["t"] for event in parse_events(_lines(run_dir / "events.jsonl"))]
-    return (min(times), max(times)) if times else None
 
 
 def leases_returned(history: History) -> Found:

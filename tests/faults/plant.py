@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from aifs.embedded.ports import LOOPBACK, free_port
 from aifs.sdk import Client
 from tests.faults.clients import Records
+from tests.faults.clock import Clock
 from tests.faults.history import History, Violation
 from tests.servers import ROOT
 from tests.stack.stacks import Stack
@@ -38,13 +39,14 @@ def becomes(condition: Callable[[], Any], timeout_s: float) -> Any:
 
 
 class Plant:
-    """folder: everything of it lies below. environment: of the stack's processes. outside: host and port of an endpoint
-    elsewhere, which whoever needs one may start."""
+    """folder: everything of it lies below. clock: of the stack's processes, where it is to jump. environment: of them,
+    too. outside: host and port of an endpoint elsewhere, which whoever needs one may start."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, clock: Clock | None = None, **environment: str) -> None:
+        self.folder, self.clock = folder, clock
         self.outside = f"{LOOPBACK}:{free_port()}"
-        self.stack = Stack(folder / "home", AIFS_PRIVATE_HOSTS=self.outside, **QUIET, **environment)
+        self.stack = Stack(folder / "home", AIFS_PRIVATE_HOSTS=self.outside, **QUIET, **environment,
+                           **(clock.environment if clock else {}))  # fmt: skip
         self.records = Records()
 
     def up(self) -> "Plant":
@@ -135,7 +137,13 @@ class Plant:
     # --- the judge
 
     def history(self, **known: Any) -> History:
-        given = {"accepted": self.records.accepted, "answers": self.records.answers, "broken": self.records.broken}
+        records, straight = self.records, self.clock.straight if self.clock else float
+        given = {
+            "accepted": records.accepted,
+            "answers": records.answers,
+            "broken": records.broken,
+            "straight": straight,
+        }
         home = self.stack.home.path
         return History(self.database_url, home / "storage", **{"homes": [home], **given, **known})
 

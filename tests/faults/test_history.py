@@ -279,6 +279,17 @@ def test_a_planted_violation_is_named(told: Told, plant: Any, rule: str) -> None
     assert rule in told.broken(**(plant(told) or {}))
 
 
+@pytest.mark.parametrize(
+    ("jump_s", "expected"), [(0, {"attempts_in_order"}), (-9, {"attempts_in_order"}), (-11, set())]
+)
+def test_times_of_a_clock_that_jumped_are_put_right(told: Told, jump_s: int, expected: set[str]) -> None:
+    """The second attempt began, by that clock, ten seconds before the first one ended."""
+    ended = told.attempt.ended_at
+    another_attempt(told, created_at=ended - timedelta(seconds=10))
+    jumped_at = (ended - timedelta(seconds=5)).timestamp()
+    assert told.broken(straight=lambda at: at - jump_s if at < jumped_at else at) == expected
+
+
 def test_an_orphan_is_found_and_two_executions_are(told: Told) -> None:
     runs = [told.run_dir, told.run_dir.with_name("2")]
     children = [

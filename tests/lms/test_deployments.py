@@ -13,7 +13,7 @@ from apps.lms import selectors, services
 from apps.lms.jobs import LmsHandler
 from apps.lms.models import Deployment, GatewaySnapshot, Instance
 from tests.factories import House
-from tests.lms.serving import make_version
+from tests.lms.serving import add_instance, make_deployment, make_version
 
 
 def create(house: House, name: str = "helper", part: str = "engineer", **fields: Any) -> Deployment:
@@ -99,6 +99,23 @@ def test_failed_deployment_waits_for_somebody(house: House) -> None:
     services.start_deployment(house.actor("engineer"), deployment)
     assert len(jobs(deployment)) == 2
     assert state(deployment) == "starting"
+
+
+def test_lists_read_those_that_live_and_the_newest_that_ended(house: House) -> None:
+    """In a year hundreds end. The first of them lives longest, and is read all the same; others keep their own."""
+    deployment, other = make_deployment(house.project), make_deployment(house.project, "other")
+    old = add_instance(deployment, "http://127.0.0.1:4321", "key")
+    ended = [add_instance(deployment, "", "") for _number in range(6)]
+    ended += [add_instance(other, "", "")]
+    Job.objects.filter(instance__in=ended).update(state=JobState.FAILED, reason={"code": "crashed", "message": "no"})
+    Instance.objects.filter(pk__in=[row.pk for row in ended]).update(stopped_at=timezone.now())
+    shown = {row.name: row for row in selectors.list_deployments(house.actor("viewer"))}
+    assert {row.pk for row in shown["helper"].instances.all()} == {old.pk, *(row.pk for row in ended[3:6])}
+    assert [row.pk for row in shown["other"].instances.all()] == [ended[6].pk]
+    assert selectors.describe(shown["helper"])["state"] == "degraded", "the newest one failed"
+    assert selectors.describe(shown["helper"])["reason"]["code"] == "crashed"
+    rows = selectors.instance_rows(shown["helper"])
+    assert [row["instance"].pk for row in rows] == [old.pk, *(row.pk for row in reversed(ended[3:6]))]
 
 
 def test_stop_start_and_delete(house: House) -> None:

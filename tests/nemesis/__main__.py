@@ -20,6 +20,7 @@ from typing import Any
 
 from aifs.embedded.home import Home
 from tests.faults import run_processes
+from tests.faults.clock import HOUR_S, Clock
 from tests.faults.history import Violation
 from tests.faults.plant import DEPLOYMENT, Plant
 from tests.nemesis.faults import FAULTS, NOTHING_DONE, append, wake_all
@@ -35,11 +36,19 @@ HARMLESS = {0, 502, 503, 507}
 """How a request may fail while its server is killed, away or full; 500 never."""
 
 
+def clock_of(folder: Path, seconds: float) -> Clock | None:
+    """None where there is no compiler; the table says so."""
+    try:
+        return Clock(folder, jump_s=max(HOUR_S, 2 * round(seconds)))
+    except RuntimeError:
+        return None
+
+
 class Nemesis:
     def __init__(self, seed: int, minutes: float, folder: Path) -> None:
         self.seed, self.seconds, self.folder = seed, minutes * 60, folder
         self.log = Home().path / "nemesis" / f"{seed}.jsonl"
-        self.plant = Plant(folder, AIFS_STOP_GRACE_S="6", AIFS_CPU_OVERCOMMIT="3")
+        self.plant = Plant(folder, clock_of(folder, self.seconds), AIFS_STOP_GRACE_S="6", AIFS_CPU_OVERCOMMIT="3")
         self.applied: Counter[str] = Counter()
         self.planned: set[str] = set()
         self.skipped: dict[str, str] = {}

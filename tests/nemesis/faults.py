@@ -19,6 +19,7 @@ from celery import Celery
 from aifs.embedded.processes import ProcessId
 from tests.faults import run_processes
 from tests.faults.clients import chat
+from tests.faults.clock import NO_COMPILER
 from tests.faults.plant import DEPLOYMENT, Plant, becomes
 from tests.faults.slow_reader import SlowReader
 from tests.servers import ROOT
@@ -31,7 +32,7 @@ NOTHING_DONE = frozenset({"failed", "skipped", "nobody", "alone"})
 """Keys of what a fault returns when it found nobody to harm."""
 SLOW_READERS, SLOW_S, BILLED_S = 12, 6.0, 30.0
 SERVES_S, DEGRADED_S, HEALTHY_S = 90.0, 90.0, 60.0
-RACE_S, MIGRATED_S = 10.0, 120.0
+RACE_S, MIGRATED_S, JUMPED_S = 10.0, 120.0, 20.0
 UNMIGRATED = ("gpucloud", "0005")
 """An app, and a migration of it that was followed by indexes only."""
 
@@ -386,6 +387,20 @@ def migrate_back_and_forth(plant: Plant, choice: float) -> dict[str, Any]:
     if not becomes(lambda: _manages(plant, "migrate"), MIGRATED_S):
         return {"wrong": "the database is not migrated any more"}
     return {"to": UNMIGRATED[-1]} if taken_back else {"failed": f"not migrated to {UNMIGRATED[-1]}"}
+
+
+@fault
+def jump_clock(plant: Plant, choice: float) -> dict[str, Any]:
+    """Forth or back by an hour or more, and after longer than a lease to where it was."""
+    if plant.clock is None:
+        return {"skipped": NO_COMPILER}
+    by_s = plant.clock.jump_s * (1 if choice < 0.5 else -1)
+    plant.clock.move(by_s)
+    try:
+        time.sleep(JUMPED_S)
+    finally:
+        plant.clock.move(-by_s)
+    return {"by_s": by_s, "seconds": JUMPED_S}
 
 
 @fault

@@ -170,7 +170,7 @@ def check(params: Params, io: RunIO) -> None:
     suite = params.questions
     if suite == "dataset" and not io.has_input("benchmark"):
         raise InvalidInput(_("Choose the dataset of questions."), code="benchmark_missing")
-    if suite in benchmarks.names() and not io.has_input("source"):
+    if suite in benchmarks and not io.has_input("source"):
         raise InvalidInput(
             _("The files of %(benchmark)s are missing."),
             hint=_("They are not part of this system; send your copy of them."),

@@ -103,7 +103,7 @@ class Params(BaseParams):
     def known_runtime(cls, value: str) -> str:
         from workers.lms.engines.base import runtimes
 
-        if value != "auto" and value not in runtimes.names():
+        if value != "auto" and value not in runtimes:
             raise PydanticCustomError("enum", "unknown runtime", {"expected": ", ".join(["auto", *runtimes.names()])})
         return value
 

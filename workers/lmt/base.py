@@ -298,7 +298,7 @@ class TuningParams(Params):
     @field_validator("method")
     @classmethod
     def known_method(cls, name: str) -> str:
-        if name not in methods.names():
+        if name not in methods:
             raise PydanticCustomError("enum", "unknown method", {"expected": ", ".join(methods.names())})
         return name
 

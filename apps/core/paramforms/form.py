@@ -58,7 +58,7 @@ class ParamsForm(forms.Form):
     @property
     def yaml_url(self) -> str:
         """Where the form becomes YAML and back; empty for one that is made of no registered kind."""
-        if self.prefix or self.kind.name not in kinds.names():
+        if self.prefix or self.kind.name not in kinds:
             return ""
         return reverse("core:params_yaml", args=[self.project.slug, self.kind.name])
 

@@ -15,8 +15,8 @@ from apps.lms.selectors.deployments import (
     reason_of,
     routable,
     runtime_label,
-    runtime_of,
     state_of,
+    with_instances,
 )
 from apps.lms.selectors.evaluations import (
     Row,
@@ -88,7 +88,6 @@ __all__ = [
     "reason_of",
     "routable",
     "runtime_label",
-    "runtime_of",
     "search",
     "state_of",
     "usage_of",

@@ -4,7 +4,8 @@ from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, F, Prefetch, Q, QuerySet, When, Window
+from django.db.models.functions import RowNumber
 from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
@@ -18,6 +19,8 @@ from apps.lms.models import Deployment, DeploymentState, Instance, ModelVersion
 from apps.lms.selectors.models import list_usable
 from workers.lms.engines.base import runtimes
 
+ENDED_SHOWN = 3
+"""Instances of a deployment that have ended: so many of the newest are worth a look."""
 NOT_SHARED = _("“%(name)s” is not shared with this project any more.")
 
 
@@ -27,12 +30,16 @@ def count_deployments(project: Project) -> int:
 
 
 def list_deployments(actor: Actor) -> QuerySet[Deployment]:
-    return (
-        Deployment.objects.filter(project__in=actor.projects())
-        .select_related("project", "model_version__model", "created_by")
-        .prefetch_related("instances__job")
-        .order_by("-pk")
-    )
+    rows = Deployment.objects.filter(project__in=actor.projects()).order_by("-pk")
+    return with_instances(rows.select_related("project", "model_version__model", "created_by"))
+
+
+def with_instances(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    """With all that the state follows from: instances that live, and the newest that ended; there may be hundreds."""
+    stopped = Q(stopped_at__isnull=False)
+    place = Window(RowNumber(), partition_by=["deployment", stopped], order_by=F("created_at").desc())
+    shown = Instance.objects.alias(ended=Case(When(stopped, then=place), default=0)).filter(ended__lte=ENDED_SHOWN)
+    return rows.prefetch_related(Prefetch("instances", shown.select_related("job")))
 
 
 def get_deployment(actor: Actor, project: Project, ref: str | UUID) -> Deployment:
@@ -124,36 +131,34 @@ def _taken_back(deployment: Deployment) -> bool:
 
 def count_unready_deployments() -> int:
     """Over all projects: those that should answer and do not, or with fewer replicas than wanted."""
-    wanted = Deployment.objects.filter(wanted=True).prefetch_related("instances__job")
+    wanted = with_instances(Deployment.objects.filter(wanted=True))
     return sum(state_of(row) in {DeploymentState.FAILED, DeploymentState.DEGRADED} for row in wanted)
-
-
-def runtime_of(deployment: Deployment) -> str:
-    """The engine that really answers, once one does; before that what was asked for."""
-    return next((row.runtime for row in routable(deployment) if row.runtime), deployment.runtime)
 
 
 def runtime_label(name: str) -> str:
     """What people see in place of an engine's name."""
-    labels = {"auto": _("Automatic")} | {known: runtime.label for known, runtime in runtimes.items()}
-    return gettext(labels[name]) if name in labels else name
+    if name == "auto":
+        return gettext("Automatic")
+    return gettext(runtimes.get(name).label) if name in runtimes else name
 
 
 def describe(deployment: Deployment) -> dict[str, Any]:
     """What lists and clients see of a deployment."""
+    ready = routable(deployment)
+    runtime = next((row.runtime for row in ready if row.runtime), deployment.runtime)
     return {
         "deployment": deployment,
         "name": deployment.name,
         "state": str(state_of(deployment)),
         "reason": reason_of(deployment),
-        "runtime": runtime_of(deployment),
-        "runtime_label": runtime_label(runtime_of(deployment)),
-        "ready_replicas": deployment.replicas if deployment.external_url else len(routable(deployment)),
+        "runtime": runtime,
+        "runtime_label": runtime_label(runtime),
+        "ready_replicas": deployment.replicas if deployment.external_url else len(ready),
         "model": str(deployment.model_version) if deployment.model_version else deployment.external_url,
     }
 
 
-def instance_rows(deployment: Deployment, ended_shown: int = 3) -> list[dict[str, Any]]:
+def instance_rows(deployment: Deployment, ended_shown: int = ENDED_SHOWN) -> list[dict[str, Any]]:
     """Live instances, and the last ones that ended."""
     rows = sorted(deployment.instances.all(), key=lambda row: row.created_at, reverse=True)
     alive = [row for row in rows if row.stopped_at is None]

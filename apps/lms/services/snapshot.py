@@ -59,7 +59,7 @@ def _keys() -> dict[str, Any]:
 
 
 def _deployments() -> list[Deployment]:
-    return list(Deployment.objects.filter(wanted=True).prefetch_related("instances__job").order_by("created_at"))
+    return list(selectors.with_instances(Deployment.objects.filter(wanted=True)).order_by("created_at"))
 
 
 def _deployment(deployment: Deployment) -> dict[str, Any]:

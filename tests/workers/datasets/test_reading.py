@@ -194,5 +194,5 @@ def test_every_container_claims_nothing_it_cannot_read(tmp_path: Path) -> None:
         path = tmp_path / "file"
         path.write_bytes(content)
         source = open_source(path)
-        assert source.container in containers.names()
+        assert source.container in containers
         assert all(isinstance(row, dict | BadRow) for row in source.rows())
