@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from aifs.environment import ROOT
 from aifs.sdk import Client
-from tests.browser.conftest import FLAGS, find_browser, sign_in
+from tests.browser.conftest import FLAGS, INSTALL, find_browser, sign_in
 from tests.browser.crawl import SIGNED_OUT, crawl, pages_of_the_map
 from tests.browser.looks import DESK, PHONE, Console, choose_language, overflow
 from tests.browser.seed import WAIT_S, World, grow_world
@@ -254,7 +254,7 @@ def main() -> int:
     arguments = parser.parse_args()
     browser_path = find_browser()
     if not browser_path:
-        print("There is no Chromium on this machine (apt-get install chromium fonts-noto-cjk).")
+        print(f"There is no Chromium on this machine ({INSTALL}).")
         return 1
     django.setup()
     arguments.folder.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lms.conftest import committed_house, engine, gateway, tiny_model
+from tests.lms.conftest import committed_house, engine, gateway, house, tiny_model
 
 if TYPE_CHECKING:  # needs Django, which is set up only when the tests run
     from tests.attacks.furnished import Furnished
     from tests.attacks.matrix import Table
 
-__all__ = ["committed_house", "engine", "gateway", "tiny_model"]
+__all__ = ["committed_house", "engine", "gateway", "house", "tiny_model"]
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg.types.datetime import TimestamptzLoader
 
 from apps.gpucloud.agent.files import parse_events, parse_output
 from tests.faults import bytes_kept, run_processes
@@ -87,24 +87,15 @@ class History:
     def violations(self) -> list[Violation]:
         """Everything that is not as it must be."""
         self.read()
+        for row in itertools.chain(*self.rows.values()):
+            row |= {name: self.straight(at.timestamp()) for name, at in row.items() if isinstance(at, datetime)}
         return [Violation(rule.__name__.lstrip("_"), *found) for rule in RULES for found in rule(self)]
 
     def read(self) -> None:
         """All tables as of one moment."""
         with psycopg.connect(self.database_url, row_factory=dict_row) as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            connection.adapters.register_loader("timestamptz", self.seconds())
             self.rows = {name: connection.execute(query).fetchall() for name, query in TABLES.items()}  # type: ignore[call-overload]
-
-    def seconds(self) -> type[TimestamptzLoader]:
-        """Reads a time of the database as seconds of the epoch, without the jumps."""
-        straight = self.straight
-
-        class Seconds(TimestamptzLoader):
-            def load(self, data: Any) -> float:  # type: ignore[override]
-                return straight(super().load(data).timestamp())
-
-        return Seconds
 
     def by_job(self, table: str) -> dict[UUID, list[dict[str, Any]]]:
         found: dict[UUID, list[dict[str, Any]]] = defaultdict(list)

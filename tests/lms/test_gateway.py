@@ -84,14 +84,13 @@ def test_openai_client(client: httpx.Client, committed_house: House, gateway: Ga
         official.chat.completions.create(**ASK | {"model": "nobody"})  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("key", ["", "aifs_wrong", "x' OR 1=1 --", "é" * 400])
-def test_wrong_keys_are_refused(client: httpx.Client, gateway: Gateway, key: str) -> None:
+def test_wrong_keys_are_refused(client: httpx.Client, gateway: Gateway) -> None:
     with gateway.client() as stranger:
-        answer = stranger.post(
-            "/v1/chat/completions", json=ASK, headers={"Authorization": f"Bearer {key}".strip().encode()}
-        )
-    assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == "invalid_api_key"
+        for key in ("", "aifs_wrong", "x' OR 1=1 --", "é" * 400):
+            headers = {"Authorization": f"Bearer {key}".strip().encode()}
+            answer = stranger.post("/v1/chat/completions", json=ASK, headers=headers)
+            assert answer.status_code == 401, key
+            assert answer.json()["error"]["code"] == "invalid_api_key", key
 
 
 def test_revoked_key_stops_at_once(client: httpx.Client, committed_house: House, gateway: Gateway) -> None:
@@ -111,21 +110,21 @@ def test_key_of_another_project_knows_nothing(client: httpx.Client, committed_ho
     assert "helper" not in answer.json()["error"]["message"].replace("“helper”", "", 1)
 
 
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"{", "bad_json"),
-        (b"[]", "bad_json"),
-        (b"[" * 100_000, "bad_json"),
-        (json.dumps(ASK | {"max_tokens": -1}).encode(), "invalid_input"),
-        (json.dumps(ASK | {"messages": []}).encode(), "invalid_input"),
-        (json.dumps(ASK | {"messages": [{"role": "user", "content": "x" * 4000}]}).encode(), "context_length_exceeded"),
-    ],
-)
-def test_bad_input_is_a_400_that_says_why(client: httpx.Client, body: bytes, code: str) -> None:
-    answer = client.post("/v1/chat/completions", content=body)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == code
+BAD = [
+    (b"{", "bad_json"),
+    (b"[]", "bad_json"),
+    (b"[" * 100_000, "bad_json"),
+    (json.dumps(ASK | {"max_tokens": -1}).encode(), "invalid_input"),
+    (json.dumps(ASK | {"messages": []}).encode(), "invalid_input"),
+    (json.dumps(ASK | {"messages": [{"role": "user", "content": "x" * 4000}]}).encode(), "context_length_exceeded"),
+]
+
+
+def test_bad_input_is_a_400_that_says_why(client: httpx.Client) -> None:
+    for body, code in BAD:
+        answer = client.post("/v1/chat/completions", content=body)
+        assert answer.status_code == 400, body[:60]
+        assert answer.json()["error"]["code"] == code, body[:60]
 
 
 def test_large_bodies_and_headers_are_refused(client: httpx.Client) -> None:
