@@ -26,6 +26,7 @@ COMMANDS = {
     "imports": [str(BIN / "lint-imports"), "--no-logo"],
     "django": [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
     "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "messages": [PYTHON, "scripts/messages.py", "check"],
     "docs": [PYTHON, "manage.py", "build_docs", "--check"],
 }
 

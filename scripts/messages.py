@@ -154,13 +154,20 @@ def wrong_places(message: Message) -> bool:
     return any(places(text) != wanted for text in _strings(message.string) if text)
 
 
+def moved(message: Message, code: Catalog) -> bool:
+    """True when the text is used in other files than the catalogue says."""
+    now = code.get(message.id, message.context)
+    return now is not None and {file for file, _line in now.locations} != {file for file, _line in message.locations}
+
+
 def problems(language: str) -> list[str]:
-    """Each a line: texts missing from the catalogue, without translation, fuzzy, left over, or with other places."""
+    """Each a line: texts missing from the catalogue, left over, moved, untranslated, fuzzy, or with other places."""
     catalogue, code = read_catalogue(language), collected()
     known = {(message.id, message.context) for message in catalogue if message.id}
     used = {(message.id, message.context) for message in code if message.id}
     found = [f"not in the catalogue: {id!r}" for id, _context in sorted(used - known, key=str)]
     found += [f"no longer used: {id!r}" for id, _context in sorted(known - used, key=str)]
+    found += [f"moved to another file: {message.id!r}" for message in catalogue if message.id and moved(message, code)]
     found += [f"no translation: {message.id!r}" for message in untranslated(catalogue)]
     found += [f"fuzzy: {message.id!r}" for message in catalogue if message.id and message.fuzzy]
     found += [f"other places: {message.id!r}" for message in catalogue if message.id and wrong_places(message)]

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 THRESHOLDS = (10_000, 20, 10)
-"""Objects more than were given back before the newest are looked through, and how often that is before older ones are."""
+"""So many more objects than were given back before the newest are looked through; so often before older ones are."""
 
 
 def announce_ready() -> None:
@@ -15,9 +15,9 @@ def announce_ready() -> None:
 
 
 def settle() -> None:
-    """Leave everything loaded so far out of garbage collection, and collect more rarely: a full collection would stop the
-    process for 70 ms again and again, to look at modules that stay anyway; in the middle of an answer with hundreds of
-    rows for longer, to find that all of them are still needed."""
+    """Leave everything loaded so far out of garbage collection, and collect more rarely: a full collection would stop
+    the process for 70 ms again and again, to look at modules that stay anyway; in the middle of an answer with hundreds
+    of rows for longer, to find that all of them are still needed."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

@@ -185,6 +185,15 @@ def test_the_spec_of_a_model_is_that_of_its_job(house: House, version: ModelVers
     assert reverse("gpucloud:job_detail", args=[house.project.slug, job.pk]) in answer.content.decode()
 
 
+def test_a_model_leads_to_the_job_that_made_it_while_there_is_one(house: House, version: ModelVersion) -> None:
+    address, made = url(house, "model_detail", "tuned"), "The job that made it"
+    job = Job.objects.create(project=house.project, kind="lms.import")
+    Artefact.objects.filter(pk=version.pk).update(job_id=job.pk)
+    assert made in house.client("viewer").get(address).content.decode()
+    job.delete()
+    assert made not in house.client("viewer").get(address).content.decode()
+
+
 def test_a_model_without_versions_has_no_tabs(house: House) -> None:
     Model.objects.create(project=house.project, name="empty")
     answer = house.client("expert").get(url(house, "model_detail", "empty") + "?tab=spec")
@@ -237,6 +246,8 @@ def test_a_deployment_is_deployed_again_from_its_spec(house: House, version: Mod
     assert named == {"name": "second", "runtime": "auto", "replicas": 2, "params": params}
     outside = Deployment(project=house.project, name="outside", external_url="http://h/v1", external_key="sealed")
     assert "sealed" not in str(details.snippets(outside))
+    shown = house.client("viewer").get(url(house, "deployment_detail", "second") + "?tab=spec").content.decode()
+    assert "each of these deploys the same again" in shown and "starts the same job" not in shown
 
 
 def test_evaluation_form_starts_a_job(house: House, version: ModelVersion) -> None:

@@ -42,6 +42,13 @@ def test_a_text_without_translation_is_named() -> None:
     assert [message.id for message in messages.untranslated(catalogue)] == ["open", ("one", "many")]
 
 
+def test_a_text_that_moved_is_named() -> None:
+    code = Catalog()
+    code.add("done", locations=[("a.py", 3), ("a.py", 9), ("b.py", 1)])
+    assert not messages.moved(Message("done", locations=[("a.py", None), ("b.py", None)]), code)
+    assert messages.moved(Message("done", locations=[("a.py", None)]), code)
+
+
 def test_writing_twice_changes_nothing(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {language: messages.po_path(language).read_bytes() for language in messages.LANGUAGES}
     folder = tmp_path / "locale"  # type: ignore[operator]

@@ -92,4 +92,5 @@ __all__ = [
     "state_of",
     "usage_of",
     "version_url",
+    "with_instances",
 ]

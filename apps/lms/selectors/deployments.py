@@ -4,8 +4,9 @@ from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, F, Prefetch, Q, QuerySet, When, Window
+from django.db.models import Case, F, Prefetch, QuerySet, When, Window
 from django.db.models.functions import RowNumber
+from django.db.models.lookups import IsNull
 from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
@@ -36,7 +37,7 @@ def list_deployments(actor: Actor) -> QuerySet[Deployment]:
 
 def with_instances(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
     """With all that the state follows from: instances that live, and the newest that ended; there may be hundreds."""
-    stopped = Q(stopped_at__isnull=False)
+    stopped = IsNull(F("stopped_at"), False)
     place = Window(RowNumber(), partition_by=["deployment", stopped], order_by=F("created_at").desc())
     shown = Instance.objects.alias(ended=Case(When(stopped, then=place), default=0)).filter(ended__lte=ENDED_SHOWN)
     return rows.prefetch_related(Prefetch("instances", shown.select_related("job")))
