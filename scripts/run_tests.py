@@ -66,14 +66,16 @@ def environment() -> dict[str, str]:
 
 
 def count(report: Path, outcome: Outcome) -> None:
+    names = set()
     for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it just now
         skipped = case.find("skipped")
-        outcome.tests += 1
+        names.add(name := f"{case.get('classname')}.{case.get('name')}")  # twice, if its teardown failed too
         if skipped is not None:
             reason = skipped.get("message", "").splitlines()[0]
             outcome.skips[reason] = outcome.skips.get(reason, 0) + 1
         for bad in (*case.iter("failure"), *case.iter("error")):
-            outcome.failures[f"{case.get('classname')}.{case.get('name')}"] = bad.get("message", "").strip()
+            outcome.failures[name] = f"{outcome.failures.get(name, '')} {bad.get('message', '')}".strip()
+    outcome.tests = len(names)
 
 
 def summary(outcomes: list[Outcome]) -> None:
@@ -89,7 +91,7 @@ def summary(outcomes: list[Outcome]) -> None:
             print(f"skipped {number} in {outcome.name}: {reason}")
     for outcome in outcomes:
         for test, said in outcome.failures.items():
-            print(f"failed in {outcome.name}: {test}: {said[:FAILURE_CHARS]}")
+            print(f"failed in {outcome.name}: {test}: {' '.join(said.split())[:FAILURE_CHARS]}")
 
 
 def main() -> int:

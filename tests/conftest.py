@@ -78,7 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: the collector need not walk through it again and again."""
+    """What is loaded by now stays: the collector need not walk through it again and again, and servers that run in a
+    thread of this process need not see to it."""
+    from apps.core import listening
+
+    pytest.MonkeyPatch().setattr(listening, "settle", lambda: None)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)

@@ -213,11 +213,16 @@ def _spec(actor: Actor, job: Job) -> dict[str, Any]:
 def made_by(actor: Actor, artefact: Artefact) -> dict[str, Any]:
     """Context of `gpucloud/_spec.html` for something made, by the rights that the page of its job asks for. No snippets
     when its project has no such job: it was made elsewhere, or the job is gone."""
+    job = maker_of(actor, artefact)
+    return {"snippets": snippets(job), "maker": job} if job else {"snippets": []}
+
+
+def maker_of(actor: Actor, artefact: Artefact) -> Job | None:
+    """The job that made it, if its project still has one."""
     try:
-        job = selectors.get_job(actor, str(artefact.job_id), artefact.project)
+        return selectors.get_job(actor, str(artefact.job_id), artefact.project)
     except NotFound:
-        return {"snippets": []}
-    return {"snippets": snippets(job), "maker": job}
+        return None
 
 
 def spec(job: Job) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Every page and every collection, as a hostile browser would ask for them: the URL map is the list.
 
-A route is asked a sixth of the odd values, another sixth than its neighbour, and by half of the foreign sites;
-`THOROUGH=1` asks every route all of them.
+A route is asked a sixth of the odd values, another sixth than its neighbour, by half of the foreign sites and by a
+third of the foreign hosts; `THOROUGH=1` asks every route all of them.
 """
 
 import os

@@ -9,17 +9,24 @@ from apps.core import readiness
 from tests.servers import ROOT
 
 STARTED = """
-import asyncio, gc, json, sys, uvicorn
-from apps.core.listening import Server
+import asyncio, gc, json, uvicorn
+from apps.core import listening
+
+announce = listening.announce_ready
+
+def ready():
+    print(json.dumps({"kept": gc.get_freeze_count(), "thresholds": gc.get_threshold()}))
+    announce()
+
+listening.announce_ready = ready
 
 async def answer(scope, receive, send): ...
 
 async def look():
-    server = Server(uvicorn.Config(answer, port=0, lifespan="off", log_level="error"))
+    server = listening.Server(uvicorn.Config(answer, port=0, lifespan="off", log_level="error"))
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup()
-    print(json.dumps({"kept": gc.get_freeze_count(), "thresholds": gc.get_threshold()}))
     await server.shutdown()
 
 asyncio.run(look())

@@ -68,6 +68,7 @@ def test_the_spec_is_that_of_the_job_that_made_it(tmp_path: Path):
     assert reverse("gpucloud:job_detail", args=[house.project.slug, job.pk]) in page
     assert [row["label"] for row in answer.context["tabs"] if row["active"]] == ["Spec"]
     assert "The first rows" not in page
+    assert "How it was made" in house.client("viewer").get(url(house, version)).content.decode()
 
 
 @pytest.mark.parametrize("where", ["nowhere", "gone", "another project"])
@@ -82,6 +83,7 @@ def test_without_a_job_of_the_project_the_spec_says_so(tmp_path: Path, where: st
         job.delete()
     page = house.client("expert").get(url(house, version) + "?tab=spec").content.decode()
     assert "This project holds no job that made this" in page and "a secret" not in page
+    assert "How it was made" not in house.client("expert").get(url(house, version)).content.decode()
 
 
 def test_where_it_is_shared_there_is_no_spec(tmp_path: Path):

@@ -62,9 +62,12 @@ def test_an_hour_forth_and_back(plant: Plant, clock: Clock) -> None:
 
 
 def test_times_told_by_a_jumping_clock_are_put_right(clock: Clock) -> None:
-    for moved in (0, HOUR_S, -HOUR_S, -HOUR_S):
+    told = []
+    for moved in (0, HOUR_S, -HOUR_S, -HOUR_S, HOUR_S):
         clock.move(moved)
         began, total = clock.jumps[-1]
         time.sleep(0.01)
-        for at in (began, time.time()):
-            assert clock.straight(at + total) == pytest.approx(at, abs=1e-5)
+        told += [(at, at + total) for at in (began, time.time())]
+        told.append((time.time(), time.time()))  # by a run, whose clock does not jump
+    for true, shown in told:
+        assert clock.straight(shown) == pytest.approx(true, abs=1e-3)

@@ -68,7 +68,8 @@ def test_agent_supervisor_and_child_killed_together(installation):
     for pid in (supervisor, child):
         os.kill(pid, signal.SIGKILL)
     whole(installation.ended(job), 60)
-    first, second, *_later = job.attempts.order_by("number")  # a very busy machine may lose the second one, too
+    first, second, *later = job.attempts.order_by("number")
+    assert len(later) <= 1, "a very busy machine may lose the second one, too"
     assert first.state == "lost" and second.node_id != first.node_id
     assert second.resumed_from_step >= 10
     assert (second.started_at - first.ended_at).total_seconds() < 3, "the takeover itself is quick"

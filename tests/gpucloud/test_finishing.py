@@ -1,16 +1,19 @@
 """The end of an attempt: registered once, or refused with a reason."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from apps.core.errors import InvalidInput
 from apps.core.models import Artefact
 from apps.gpucloud.jobs import GpucloudHandler
-from apps.gpucloud.models import Lease
+from apps.gpucloud.models import Job, Lease
 from apps.gpucloud.services.attempts import close_failed, close_stopped, hand_to_finisher
 from apps.gpucloud.services.finishing import finish_attempt
 from apps.gpucloud.services.jobs import request_cancel
-from apps.gpucloud.services.transitions import RETRY_PAUSES_S, StaleFence, reason
+from apps.gpucloud.services.transitions import NO_PAUSE, RETRY_PAUSES_S, StaleFence, reason
 from tests.gpucloud.pieces import fresh, schedule, started
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +100,11 @@ def test_a_crash_is_tried_again_after_a_pause(job, claim):
     waiting = fresh(job)
     assert waiting.not_before is not None and schedule().placed == 0
     assert tuple(sorted(RETRY_PAUSES_S)) == RETRY_PAUSES_S
+    assert timedelta(seconds=RETRY_PAUSES_S[-1]) < NO_PAUSE
+    Job.objects.filter(pk=job.pk).update(not_before=timezone.now() + NO_PAUSE - timedelta(seconds=9))
+    assert schedule().placed == 0
+    Job.objects.filter(pk=job.pk).update(not_before=timezone.now() + timedelta(hours=1))
+    assert schedule().placed == 1, "the clock was put back an hour"
 
 
 def test_a_failure_for_good_is_the_end(job, claim):

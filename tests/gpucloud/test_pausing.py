@@ -16,6 +16,7 @@ from apps.gpucloud.services import cancel_job
 from apps.gpucloud.services.attempts import close_paused
 from apps.gpucloud.services.checkpoints import register_checkpoint, remove_strays
 from apps.gpucloud.services.pausing import AGAIN_AFTER_S, UNCERTAIN_S, Full, go_on_after_pause
+from apps.gpucloud.services.transitions import NO_PAUSE
 from tests.gpucloud.pieces import fresh, make_node, schedule, started
 from workers import disk
 
@@ -41,6 +42,7 @@ def test_it_waits_for_a_node_with_space_and_asks_for_it(check, node):
     assert Node.objects.get(pk=node.pk).disk_free_mib == 0, "its last word was older than the full disk"
     later(job)
     assert schedule().placed == 0
+    assert timedelta(seconds=UNCERTAIN_S) < NO_PAUSE
     Node.objects.filter(pk=node.pk).update(disk_free_mib=499)
     assert go_on_after_pause(timezone.now()) == 0
     make_node("roomy", disk_free_mib=501)

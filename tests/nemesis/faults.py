@@ -167,7 +167,7 @@ def spoil_checkpoint(plant: Plant, choice: float) -> dict[str, Any]:
     found = plant.rows(
         "SELECT c.job_id::text AS job, c.step, c.manifest FROM gpucloud_checkpoint c"
         " JOIN gpucloud_attempt a ON a.job_id = c.job_id AND a.state = 'running' WHERE c.broken_at IS NULL"
-        " AND c.deleted_at IS NULL ORDER BY c.created_at DESC LIMIT 1"
+        " AND c.deleted_at IS NULL ORDER BY a.fence DESC, c.step DESC LIMIT 1"
     )
     if not found:
         return {"nobody": "no run has a checkpoint"}
@@ -224,7 +224,7 @@ def storm_of_resets(plant: Plant, choice: float) -> dict[str, Any]:
 @fault
 def redeliver_messages(plant: Plant, choice: float) -> dict[str, Any]:
     """Bells of the newest attempts ring again, whether they have ended or not."""
-    rows = plant.rows("SELECT id FROM gpucloud_attempt ORDER BY created_at DESC LIMIT 8")
+    rows = plant.rows("SELECT id FROM gpucloud_attempt ORDER BY fence DESC LIMIT 8")
     node = plant.rows("SELECT name FROM gpucloud_node LIMIT 1")[0]["name"]
     bell = Celery("bell", broker=_redis_url(plant), set_as_current=False)
     bell.conf.update(task_ignore_result=True, broker_transport_options={"socket_timeout": 2})

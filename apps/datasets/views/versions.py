@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from apps.core.access import Actor
 from apps.core.lineage import graph_context
 from apps.core.models import Project
 from apps.core.pages import project_page
@@ -30,12 +31,12 @@ def version_detail(request: HttpRequest, project: Project, version: UUID) -> Htt
         "version": found,
         "tab": tab,
         "tabs": tabs(found, project, "detail" if tab == "overview" else tab),
-        **(_overview(found, project) if tab == "overview" else details.made_by(actor, found.artefact)),
+        **(_overview(actor, found, project) if tab == "overview" else details.made_by(actor, found.artefact)),
     }
     return render(request, "datasets/version_detail.html", context)
 
 
-def _overview(version: DatasetVersion, project: Project) -> dict[str, Any]:
+def _overview(actor: Actor, version: DatasetVersion, project: Project) -> dict[str, Any]:
     first = selectors.read_rows(version, "data", 0, 3)
     return {
         "cards": [shapes.card(row, version.format, number) for number, row in enumerate(first, 1)],
@@ -44,6 +45,7 @@ def _overview(version: DatasetVersion, project: Project) -> dict[str, Any]:
         "reasons": shapes.reasons(version.report),
         "bars": shapes.histogram(version.report),
         "parents": selectors.parents_of(version, project),
+        "maker": details.maker_of(actor, version.artefact),
         "children": shapes.made_of(selectors.children_of(version, project)[:20]),
     }
 

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
 from apps.core.storage import storage
 from apps.gpucloud.models import Attempt, Job, JobState, Node, NodeState
-from apps.gpucloud.services.transitions import Reason, change_state, interrupt, reason
+from apps.gpucloud.services.transitions import Reason, change_state, interrupt, pause_over, reason
 from workers import disk
 
 AGAIN_AFTER_S = 2
@@ -61,9 +60,8 @@ def pause(job: Job, attempt: Attempt, full: Full) -> None:
 
 def go_on_after_pause(now: datetime) -> int:
     """Queue the paused jobs for which there is space now; each asks for that much from now on. Returns how many."""
-    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     count = 0
-    for pk in Job.objects.filter(due, state=JobState.PAUSED).values_list("pk", flat=True):
+    for pk in Job.objects.filter(pause_over(now), state=JobState.PAUSED).values_list("pk", flat=True):
         job = Job.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk, state=JobState.PAUSED).first()
         if job and (wanted := _space_for(job)) is not None:
             change_state(job, JobState.QUEUED, not_before=None, resources=job.resources | {"disk_mib": wanted})

@@ -20,7 +20,15 @@ from apps.gpucloud.services.attempts import lease_time
 from apps.gpucloud.services.pausing import go_on_after_pause
 from apps.gpucloud.services.placement import BACKFILL_S, Device, Room, keep_a_node, place, why_waiting
 from apps.gpucloud.services.quotas import Allowance, allowances
-from apps.gpucloud.services.transitions import Reason, change_state, close_attempt, end_job, reason, requeue
+from apps.gpucloud.services.transitions import (
+    Reason,
+    change_state,
+    close_attempt,
+    end_job,
+    pause_over,
+    reason,
+    requeue,
+)
 from apps.gpucloud.services.wakeups import wake_finisher, wake_node
 from workers.kinds import Resources
 
@@ -163,7 +171,7 @@ def ring_finishers_again() -> None:
 def place_waiting(now: datetime, done: Tick) -> None:
     allowed = allowances()
     waiting = list(
-        Job.objects.filter(Q(not_before__isnull=True) | Q(not_before__lte=now), state=JobState.QUEUED)
+        Job.objects.filter(pause_over(now), state=JobState.QUEUED)
         .order_by(*_held_back_last(allowed), "-priority", "queued_at", "id")
         .values("id", "project_id", "resources", "reason", "queued_at")[:WAITING_MAX]
     )

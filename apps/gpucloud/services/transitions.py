@@ -1,11 +1,11 @@
 """How jobs and attempts change state. Whoever changes a job holds the lock of its row first, and no other job's."""
 
 import contextlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -20,6 +20,8 @@ from apps.gpucloud.services.wakeups import wake_pages, wake_scheduler
 
 RETRY_PAUSES_S = (0, 5, 15, 60)
 """Pause before the next attempt after the first, second … failure in a row."""
+NO_PAUSE = timedelta(minutes=5)
+"""So far ahead lies the end of no pause, however much clocks of machines differ."""
 
 Reason = dict[str, Any]
 
@@ -31,6 +33,12 @@ class StaleFence(Exception):
 def reason(code: str, message: str, hint: str = "", **data: Any) -> Reason:
     """A marked text and its data, stored apart so that each reader sees it in their language."""
     return {"code": code, "message": message, "hint": hint, "data": data}
+
+
+def pause_over(now: datetime) -> Q:
+    """Of jobs that need not wait any longer. A pause that would end later than any does was written by a clock that has
+    been put back since, and is over."""
+    return ~Q(not_before__gt=now, not_before__lte=now + NO_PAUSE)
 
 
 def lock_job(job_id: UUID) -> Job:

@@ -16,7 +16,6 @@ from apps.core.models import Project
 from apps.core.pages import project_page
 from apps.core.paramforms import ParamsForm
 from apps.gpucloud import details, estimates
-from apps.gpucloud.models import Job
 from apps.gpucloud.services import submit_job
 from apps.lms import cards, selectors, services
 from apps.lms.forms import CardForm, ModelForm
@@ -77,7 +76,7 @@ def _overview(actor: Actor, project: Project, model: Model, version: ModelVersio
             "evaluations": evaluations.filter(model_version=version)[:EVALUATIONS_SHOWN],
             "before_after": selectors.before_after(actor, version),
             "deployments": selectors.list_deployments(actor).filter(model_version=version, project=project),
-            "maker": Job.objects.filter(pk=version.artefact.job_id, project=project).first(),
+            "maker": details.maker_of(actor, version.artefact),
             "came_from": lineage(actor, "model_version", version.pk, "up", 1).parents(),
             "card": cards.render(version.card),
             "card_form": CardForm(instance=version),
