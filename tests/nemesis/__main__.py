@@ -6,6 +6,7 @@ anything was lost, doubled or left behind: status 0 when not, else 1.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ from tests.faults import run_processes
 from tests.faults.clock import HOUR_S, Clock
 from tests.faults.history import Violation
 from tests.faults.plant import DEPLOYMENT, Plant
-from tests.nemesis.faults import FAULTS, NOTHING_DONE, append, wake_all
+from tests.nemesis.faults import DISKS, FAULTS, NOTHING_DONE, append, wake_all
 from tests.nemesis.schedule import schedule
 from tests.nemesis.workload import MEMORY_MIB, Workload
 
@@ -58,7 +59,9 @@ class Nemesis:
     def run(self) -> int:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
-        with small_disk(self.plant.stack.home.path / "runs"):
+        with contextlib.ExitStack() as disks:
+            for name in DISKS:
+                disks.enter_context(small_disk(self.plant.stack.home.path / name))
             self.plant.up()
             try:
                 self.plant.deploy(self.plant.import_model())
@@ -163,7 +166,7 @@ def greedy(params: dict[str, Any]) -> set[str]:
 
 
 class small_disk:
-    """A disk of its own for the runs, where mounting one is allowed, so that it can be filled."""
+    """A disk of its own for a folder, where mounting one is allowed, so that it can be filled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

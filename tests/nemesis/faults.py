@@ -403,20 +403,32 @@ def jump_clock(plant: Plant, choice: float) -> dict[str, Any]:
     return {"by_s": by_s, "seconds": JUMPED_S}
 
 
-@fault
-def fill_disk(plant: Plant, choice: float) -> dict[str, Any]:
-    """Only where the runs lie on a small disk of their own."""
-    runs = plant.stack.home.path / "runs"
-    if not os.path.ismount(runs):
-        return {"skipped": "the runs have no disk of their own"}
-    ballast = runs / ".ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(1 << 20))
-    time.sleep(FULL_S)
-    size = ballast.stat().st_size
-    ballast.unlink()
-    return {"mib": size >> 20, "seconds": FULL_S}
+DISKS = ("runs", "storage", "gateway")
+"""Folders of an AIFS_HOME with a small disk of their own, where mounting one is allowed."""
+
+
+def _filler(folder: str) -> None:
+    def fill(plant: Plant, choice: float) -> dict[str, Any]:
+        disk = plant.stack.home.path / folder
+        if not os.path.ismount(disk):
+            return {"skipped": f"{folder}/ has no disk of its own"}
+        ballast = disk / ".ballast"
+        with ballast.open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12):
+                with contextlib.suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+        time.sleep(FULL_S)
+        size = ballast.stat().st_size
+        ballast.unlink()
+        return {"mib": size >> 20, "seconds": FULL_S}
+
+    fill.__name__ = f"fill_{folder}"
+    fault(fill)
+
+
+for _folder in DISKS:
+    _filler(_folder)
 
 
 def wake_all(plant: Plant) -> None:
