@@ -135,10 +135,13 @@ def test_scores_equal_the_harness_command(tmp_path, model):
     assert theirs == ours
 
 
-def test_subject_the_harness_does_not_know(tmp_path, model):
+def test_subject_the_harness_does_not_know(tmp_path, model, monkeypatch, capfd):
+    """Nor does its log speak of a repository that nobody has."""
+    monkeypatch.chdir(tmp_path)
     sent = write_benchmark(tmp_path / "sent", "mmlu", "knitting", splits_of("mmlu"))
     result = evaluate(tmp_path / "run", model, {"suite": "mmlu", "source": "s", "limit": 3}, upload(sent))
     assert result["scores"]["knitting"]["n"] == 3
+    assert "git" not in capfd.readouterr().err
 
 
 def test_archive_subjects_and_mean(tmp_path, model):
