@@ -4,9 +4,6 @@ import shlex
 from pprint import pformat
 from typing import Any
 
-from django.utils.translation import gettext
-from django.utils.translation import gettext_noop as _
-
 from apps.core.access import Actor
 from apps.core.lineage import graph_context
 from apps.gpucloud import details
@@ -17,7 +14,6 @@ EVALUATION_TABS = ("overview", "logs", "files", "lineage", "spec")
 DEPLOYMENT_TABS = ("overview", "metrics", "logs", "lineage", "spec")
 EXTERNAL_TABS = ("overview", "spec")
 """Of an endpoint elsewhere, whose work is not seen here."""
-SPEC_HINT = _("Exactly what was asked for, without keys. Under another name, each of these deploys the same again.")
 PYTHON = """from aifs.sdk import Client
 
 Client(project={project!r}).deployments.create(
@@ -51,7 +47,7 @@ def deployment_frame(actor: Actor, deployment: Deployment, tab: str, address: st
     elif tab == "lineage":
         frame |= graph_context(actor, "deployment", deployment.pk)
     elif tab == "spec":
-        frame |= {"snippets": snippets(deployment), "hint": gettext(SPEC_HINT)}
+        frame |= {"snippets": snippets(deployment)}
     return frame
 
 
